@@ -1,0 +1,49 @@
+"""What SMTP said about a mail: who sent it here, from whom, for whom. RFC 5321."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from ipaddress import IPv4Address, IPv6Address
+from typing import NewType
+
+ReceptionId = NewType("ReceptionId", str)  #: "k3v97qf2m1xd": in every reply, header, log line, row and URL about one mail
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """The host at the other end of the connection."""
+
+    ip: IPv4Address | IPv6Address
+    port: int
+    helo: str  #: as given in EHLO or HELO, "" before it
+    tls: str = ""  #: "TLSv1.3", or "" for plaintext
+    user: str = ""  #: the authenticated login, "" for none
+
+
+@dataclass(frozen=True, slots=True)
+class RelayTarget:
+    """The host that a relayed domain's mail is handed to."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """One accepted RCPT. Exactly one of the three ways to deliver holds."""
+
+    address: str  #: as accepted, domain lower-cased
+    account: int | None = None  #: local account id
+    relay: RelayTarget | None = None
+    is_trap: bool = False  #: a spam trap: learned from, never delivered
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """One SMTP transaction."""
+
+    id: ReceptionId
+    peer: Peer
+    mail_from: str | None  #: None is the null sender <>
+    rcpt_to: tuple[Recipient, ...]
+    received_at: datetime  #: UTC
+    smtputf8: bool = False

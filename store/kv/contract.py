@@ -1,0 +1,67 @@
+"""The key-value contract every backend keeps: ordered bytes, transactions as functions.
+
+A transaction is a *function* run in the store's own thread. It cannot ``await``, so it can never hold a
+lock across the network, and it may run again after a conflict, so it must have no other effects.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
+
+#: Longest value a transaction may put, in octets. Bigger things are chunked by their owner (blobs).
+MAX_VALUE_OCTETS = 100_000
+
+
+class StoreError(Exception):
+    """The store could not do what was asked. Our fault: SMTP answers 4xx, HTTP 503."""
+
+
+class StoreUnavailable(StoreError):
+    """Locked, full, or gone; nothing was written. Trying again later may help."""
+
+
+class ReadTxn(Protocol):
+    """One consistent snapshot."""
+
+    def get(self, key: bytes) -> bytes | None: ...
+
+    def scan(
+        self, start: bytes, end: bytes, *, reverse: bool = False, limit: int | None = None
+    ) -> Iterator[tuple[bytes, bytes]]:
+        """Pairs with ``start <= key < end`` in key order (or backwards). Sees this transaction's own writes."""
+        ...
+
+
+class WriteTxn(ReadTxn, Protocol):
+    """A snapshot that can also be changed; everything lands together or not at all."""
+
+    def put(self, key: bytes, value: bytes) -> None: ...
+
+    def delete(self, key: bytes) -> None: ...
+
+    def delete_range(self, start: bytes, end: bytes) -> None: ...
+
+    def add(self, key: bytes, delta: int) -> int:
+        """Add to a counter (absent = 0) and return its new value. Stored as 8 octets, big-endian, signed."""
+        ...
+
+
+class KeyValueStore(Protocol):
+    """Serialisable transactions over ordered bytes."""
+
+    async def read(self, body: Callable[[ReadTxn], T]) -> T: ...
+
+    async def write(self, body: Callable[[WriteTxn], T]) -> T:
+        """Run ``body`` and commit; durable when it returns. An exception in ``body`` undoes all of it.
+
+        Raises StoreUnavailable when the backend cannot commit (locked, disk full).
+        """
+        ...
+
+    async def close(self) -> None: ...
+
+
+def counter(value: bytes | None) -> int:
+    """Read a counter written by ``WriteTxn.add``."""
+    return 0 if value is None else int.from_bytes(value, "big", signed=True)
