@@ -5,7 +5,8 @@ from datetime import datetime
 from ipaddress import IPv4Address, IPv6Address
 from typing import NewType
 
-ReceptionId = NewType("ReceptionId", str)  #: "k3v97qf2m1xd": in every reply, header, log line, row and URL about one mail
+#: "01jd3k8s7qx7m2wz": in every reply, header, log line, row and URL about one mail; sorts by time
+ReceptionId = NewType("ReceptionId", str)
 
 
 @dataclass(frozen=True, slots=True)
