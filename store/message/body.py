@@ -1,0 +1,3 @@
+"""x"""
+
+IDENTITY_ENCODINGS = frozenset({"7bit", "8bit", "binary"})
