@@ -3,9 +3,9 @@
 import re
 from datetime import UTC, datetime, timedelta
 
-from store.message.parameters import strip_comments
+from store.message.folding import strip_comments
 
-_MONTHS = {
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
     m: i for i, m in enumerate(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], 1)
 }
 _HOURS_EAST = {"edt": -4, "est": -5, "cdt": -5, "cst": -6, "mdt": -6, "mst": -7, "pdt": -7, "pst": -8}
@@ -30,11 +30,11 @@ def parse_date(raw: bytes) -> datetime | None:
     match = _DATE.match(text) or _ASCTIME.match(text)
     if match is None:
         return None
-    month = _MONTHS.get(match["month"].lower())
+    name = match["month"].lower()
     offset = _offset(match["zone"].strip())
-    if month is None or offset is None:
+    if name not in _MONTHS or offset is None:
         return None
-    second = int(match["second"] or 0)
+    year, month, second = _year(match["year"]), _MONTHS.index(name) + 1, int(match["second"] or 0)
     try:
         local = datetime(
             _year(match["year"]),

@@ -8,9 +8,10 @@ import re
 
 from store.message.body import IDENTITY_ENCODINGS
 from store.message.fields import Block, scan_block
+from store.message.folding import strip_comments, unfold
 from store.message.model import Limits, Message, Part
 from store.message.notes import Notes
-from store.message.parameters import Parameterised, parse_parameterised, strip_comments, unfold
+from store.message.parameters import Parameterised, parse_parameterised
 
 DEPTH_POSSIBLE = 100  #: parts are read by recursion; no setting may go deeper
 FALSE_DELIMITERS = 20_000  #: lines that start like a boundary and are none, in one mail

@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
 from store.message.charsets import decode_lenient, decode_octets
-from store.message.headers import decode_unstructured
+from store.message.folding import QUOTED, strip_comments, unfold
 from store.message.model import Limits
 from store.message.notes import Notes
+from store.message.words import decode_unstructured
 
-_QUOTED = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?'
-_PARAMETER = re.compile(rb'([^\s;="]++)\s*+(?:=\s*+(' + _QUOTED + rb"|[^;]*+))?+[^;]*+", re.DOTALL)
-_OUTSIDE_COMMENT = re.compile(rb'[^"(\\]++|' + _QUOTED + rb"|\\.?|\(", re.DOTALL)
-_INSIDE_COMMENT = re.compile(rb"[^()\\]++|\\.?|[()]", re.DOTALL)
+_PARAMETER = re.compile(rb'([^\s;="]++)\s*+(?:=\s*+(' + QUOTED + rb"|[^;]*+))?+[^;]*+", re.DOTALL)
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _SECTION = re.compile(r"(.+?)\*([0-9]{1,4})(\*?)")
 _NAMES_WITH_WORDS = frozenset({"name", "filename"})  # where senders put RFC 2047 words, against its §5
@@ -26,37 +24,6 @@ class Parameterised:
     value: str  #: lower case, "" when there is none
     raw: tuple[tuple[str, bytes], ...]
     params: dict[str, str]
-
-
-def strip_comments(value: bytes) -> bytes:
-    """The value without RFC 5322 comments, which nest; parentheses in quoted strings stay. Linear.
-
-    A parenthesis within a word is no comment here: senders write ``name=report(1).pdf`` without quotes.
-    """
-    if b"(" not in value:
-        return value
-    kept: list[bytes] = []
-    depth = pos = 0
-    while pos < len(value):
-        match = (_INSIDE_COMMENT if depth else _OUTSIDE_COMMENT).match(value, pos)
-        if match is None:
-            break
-        token = match.group()
-        if token == b"(" and (depth or pos == 0 or value[pos - 1] in b" \t;)"):
-            depth += 1
-        elif token == b")" and depth:
-            depth -= 1
-        elif not depth:
-            kept.append(token)
-        pos = match.end()
-    return b"".join(kept)
-
-
-def unfold(raw: bytes) -> bytes:
-    """The value on one line: line breaks go, the white space after them stays. RFC 5322 §2.2.3."""
-    if b"\n" in raw:
-        raw = raw.replace(b"\r\n", b"").replace(b"\n", b"")
-    return raw.strip(b" \t\r\0")
 
 
 def parse_parameterised(raw: bytes, limits: Limits, notes: Notes) -> Parameterised:
