@@ -1,0 +1,1 @@
+"""Delivery into the store's own mailboxes."""

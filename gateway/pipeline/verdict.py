@@ -105,8 +105,7 @@ def weigh(evidence: Sequence[Evidence], policy: Policy) -> tuple[Reason, ...]:
         if known is None or abs(item.strength) > abs(known.strength):
             strongest[item.signal.name] = item
     reasons = [
-        Reason(name, policy.weights.get(name, 0.0) * item.strength, item.sentence)
-        for name, item in strongest.items()
+        Reason(name, policy.weights.get(name, 0.0) * item.strength, item.sentence) for name, item in strongest.items()
     ]
     reasons.append(Reason(PRIOR.name, policy.prior, PRIOR.about))
     reasons.sort(key=lambda r: -abs(r.nats))

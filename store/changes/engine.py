@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from enum import IntEnum
 from typing import NewType, TypeVar
 
-from store.blob.contract import BlobId, Staged
 from store.blob.chunks import KeyValueBlobs, keep
+from store.blob.contract import BlobId, Staged
 from store.changes.announce import SYSTEM, Announcer, Listener
 from store.kv.contract import KeyValueStore, ReadTxn, WriteTxn, counter
 from store.schema import keys
@@ -53,7 +53,9 @@ class AccountView:
         for key, value in self._read.scan(self._prefix + start, self._prefix + end, reverse=reverse, limit=limit):
             yield key[cut:], value
 
-    def scan_prefix(self, prefix: bytes, *, reverse: bool = False, limit: int | None = None) -> Iterator[tuple[bytes, bytes]]:
+    def scan_prefix(
+        self, prefix: bytes, *, reverse: bool = False, limit: int | None = None
+    ) -> Iterator[tuple[bytes, bytes]]:
         return self.scan(prefix, keys.prefix_end(prefix), reverse=reverse, limit=limit)
 
     @property

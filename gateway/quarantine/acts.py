@@ -1,0 +1,118 @@
+"""What a person can do with a held mail. Every act is one transaction: copies, mail, labels, audit together."""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+
+from gateway.delivery.local import LocalCopy, deliver_copies
+from gateway.outbound.relay import relay_job
+from store.audit import chain
+from store.changes.engine import AccountId, Store, StoreTxn
+from store.mail.parsing import digest_octets
+from store.policy import entries as policy
+from store.policy.entries import PolicyEntry
+from store.quarantine import held as quarantine
+from store.quarantine.held import DELETED, RELEASED, Held, HeldCopy, NotHeld
+from store.queue import jobs
+
+Learner = Callable[[StoreTxn, str, bytes, bool, str, int], None]
+"""(txn, reception id, octets, is_spam, by, at_ms): records a label in the same transaction."""
+
+
+class Quarantine:
+    """The acts on held mail, for the console and the command line."""
+
+    def __init__(self, store: Store, learn: Learner, clock: Callable[[], datetime]) -> None:
+        self._store = store
+        self._learn = learn
+        self._clock = clock
+
+    async def release(
+        self, reception: str, by: str, *, addresses: Iterable[str] | None = None, learn: bool = False
+    ) -> list[HeldCopy]:
+        """Deliver held copies to their recipients' inboxes (or relay them on). Raises NotHeld."""
+        held = await self._require(reception)
+        octets = await self._store.blobs.read(held.blob)
+        digest = digest_octets(octets)
+        now_ms = self._now_ms()
+
+        def body(txn: StoreTxn) -> list[HeldCopy]:
+            moved = quarantine.settle(txn, reception, RELEASED, by, now_ms, _chosen(addresses))
+            local = [LocalCopy(AccountId(c.account), "inbox") for c in moved if c.account is not None]
+            deliver_copies(txn, local, held.blob, digest, now_ms, reception)
+            for copy in moved:
+                if copy.relay:
+                    jobs.put(txn, relay_job(txn, reception, held.mail_from, copy.address, copy.relay, held.blob, now_ms))
+            if learn:
+                self._learn(txn, reception, octets, False, by, now_ms)
+            what = ", ".join(c.address for c in moved) + (" (learned as wanted)" if learn else "")
+            chain.record(txn, now_ms, by, "quarantine.release", reception, what)
+            return moved
+
+        return await self._store.write(body)
+
+    async def delete(
+        self, reception: str, by: str, *, addresses: Iterable[str] | None = None, learn: bool = False
+    ) -> list[HeldCopy]:
+        """Give up held copies; with ``learn`` also as an example of unwanted mail. Raises NotHeld."""
+        held = await self._require(reception)
+        octets = await self._store.blobs.read(held.blob) if learn else b""
+        now_ms = self._now_ms()
+
+        def body(txn: StoreTxn) -> list[HeldCopy]:
+            moved = quarantine.settle(txn, reception, DELETED, by, now_ms, _chosen(addresses))
+            if learn:
+                self._learn(txn, reception, octets, True, by, now_ms)
+            what = ", ".join(c.address for c in moved) + (" (learned as unwanted)" if learn else "")
+            chain.record(txn, now_ms, by, "quarantine.delete", reception, what)
+            return moved
+
+        return await self._store.write(body)
+
+    async def block_sender(self, reception: str, by: str, *, whole_domain: bool = False, days: int = 90) -> PolicyEntry:
+        """Block the sender of a mail from now on: its From address, or its whole domain. Raises NotHeld."""
+        held = await self._require(reception)
+        subject = held.header_from.lower() or held.mail_from.lower()
+        if whole_domain:
+            subject = "@" + subject.rpartition("@")[2]
+        now = self._clock()
+        entry = PolicyEntry(
+            kind="block",
+            subject=subject,
+            owner=by,
+            reason=f"from quarantine, {reception}",
+            created_ms=int(now.timestamp() * 1000),
+            expires_ms=int((now + timedelta(days=days)).timestamp() * 1000),
+        )
+
+        def body(txn: StoreTxn) -> PolicyEntry:
+            policy.put(txn, entry)
+            chain.record(txn, entry.created_ms, by, "policy.block", subject, entry.reason)
+            return entry
+
+        return await self._store.write(body)
+
+    async def expire(self, limit: int = 500) -> int:
+        """Give up held mail whose time is over; how many. Run now and then by one worker."""
+        now_ms = self._now_ms()
+
+        def body(txn: StoreTxn) -> int:
+            overdue = quarantine.overdue(txn, now_ms, limit)
+            for held in overdue:
+                quarantine.settle(txn, held.id, quarantine.EXPIRED, "mailward", now_ms)
+                chain.record(txn, now_ms, "mailward", "quarantine.expire", held.id)
+            return len(overdue)
+
+        return await self._store.write(body)
+
+    async def _require(self, reception: str) -> Held:
+        held = await self._store.read(lambda view: quarantine.get(view, reception))
+        if held is None or not held.is_held:
+            raise NotHeld(reception)
+        return held
+
+    def _now_ms(self) -> int:
+        return int(self._clock().timestamp() * 1000)
+
+
+def _chosen(addresses: Iterable[str] | None) -> frozenset[str] | None:
+    return None if addresses is None else frozenset(addresses)

@@ -1,0 +1,113 @@
+"""From a mail's octets to the parts of its Email row. Done once, before the transaction, in a thread if large."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from store.mail.model import PartRow
+from store.message import body, imap_structure
+from store.message.headers import message_ids, parse_date
+from store.message.mime import parse_message
+from store.message.model import Address, Message, Part
+from store.message.preview import preview
+
+PREVIEW_SOURCE_CHARS = 4_096
+MAX_IDS = 100  #: Message-IDs kept of one References field
+
+_REPLY = re.compile(r"^\s*((re|fwd?|aw|wg|sv|vs|tr|rv|antw)\s*(\[\d+\])?\s*:|\[[^\]]{1,40}\])\s*", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """Everything an Email row says about the mail itself, account and place aside."""
+
+    size: int
+    sent_ms: int | None
+    subject: str
+    preview: str
+    message_ids: tuple[str, ...]
+    in_reply_to: tuple[str, ...]
+    references: tuple[str, ...]
+    addresses: dict[str, tuple[Address, ...]]
+    has_attachment: bool
+    structure: PartRow
+    imap_envelope: bytes
+    imap_body: bytes
+    imap_bodystructure: bytes
+    header_octets: int
+
+
+def digest_octets(octets: bytes) -> Digest:
+    return digest_message(parse_message(octets))
+
+
+def digest_message(message: Message) -> Digest:
+    """Read once what clients will ask for again and again. Never raises for bad mail."""
+    headers = message.headers
+
+    def ids(name: str) -> tuple[str, ...]:
+        field = headers.first(name)
+        return message_ids(field.raw)[-MAX_IDS:] if field is not None else ()
+
+    def addresses(name: str) -> tuple[Address, ...]:
+        field = headers.first(name)
+        return field.addresses() if field is not None else ()
+
+    texts = body.text_bodies(message)
+    shown = next((body.part_text(message, p, PREVIEW_SOURCE_CHARS) for p in texts if p.type == "text/plain"), "")
+    return Digest(
+        size=len(message.octets),
+        sent_ms=_sent_ms(message),
+        subject=headers.text("Subject")[:1_000],
+        preview=preview(shown),
+        message_ids=ids("Message-ID"),
+        in_reply_to=ids("In-Reply-To"),
+        references=ids("References"),
+        addresses={name: addresses(name) for name in ("From", "Sender", "Reply-To", "To", "Cc", "Bcc")},
+        has_attachment=any(p.disposition == "attachment" or p.filename for p in body.attachments(message)),
+        structure=part_row(message.root),
+        imap_envelope=imap_structure.envelope(message),
+        imap_body=imap_structure.body(message),
+        imap_bodystructure=imap_structure.bodystructure(message),
+        header_octets=message.root.body_start,
+    )
+
+
+def _sent_ms(message: Message) -> int | None:
+    field = message.headers.first("Date")
+    sent: datetime | None = parse_date(field.raw) if field is not None else None
+    return int(sent.timestamp() * 1000) if sent is not None else None
+
+
+def part_row(part: Part) -> PartRow:
+    return PartRow(
+        number=part.number,
+        type=part.type,
+        charset=part.charset,
+        encoding=part.encoding,
+        disposition=part.disposition,
+        filename=part.filename,
+        content_id=part.content_id,
+        header_start=part.header_start,
+        body_start=part.body_start,
+        body_end=part.body_end,
+        language=part.headers.text("Content-Language")[:100],
+        location=part.headers.text("Content-Location")[:500],
+        children=tuple(part_row(child) for child in part.children),
+    )
+
+
+def base_subject(subject: str) -> str:
+    """The subject without reply and list marks, for threading and sorting (RFC 5256 §2.1, simplified)."""
+    text = subject
+    for _ in range(20):
+        shorter = _REPLY.sub("", text, count=1)
+        if shorter == text:
+            break
+        text = shorter
+    return " ".join(text.split()).lower()
+
+
+def thread_digest(message_id: str) -> bytes:
+    return hashlib.blake2b(message_id.encode("utf-8", "surrogateescape"), digest_size=16).digest()

@@ -1,0 +1,80 @@
+"""Trace rows. Reception ids sort by time, so the key order is the order of arrival."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from store.blob.contract import BlobId
+from store.changes.engine import StoreTxn, StoreView
+from store.schema import keys
+from store.schema.rows import Reader, pack
+
+
+class ReasonRow(msgspec.Struct, frozen=True, array_like=True):
+    signal: str
+    nats: float
+    sentence: str
+
+
+class OutcomeRow(msgspec.Struct, frozen=True, array_like=True):
+    """What became of one recipient's copy."""
+
+    address: str
+    account: int | None
+    relay: str  #: "host:port" the copy is relayed to, "" for local
+    action: str  #: "accept", "junk", "quarantine", "defer", "reject", "trap"
+    email: int | None = None  #: id of the delivered email in the account
+
+
+class Trace(msgspec.Struct, frozen=True, array_like=True):
+    """Everything an operator may ask about one mail, except its octets."""
+
+    id: str
+    received_ms: int
+    ip: str
+    helo: str
+    tls: str
+    mail_from: str  #: "" is the null sender
+    header_from: str
+    subject: str
+    size: int
+    blob: BlobId | None  #: the mail as kept, None when it was refused without keeping
+    category: str
+    action: str
+    probability: float
+    rule: str
+    reasons: tuple[ReasonRow, ...]
+    model_ids: tuple[str, ...]
+    policy_id: str
+    auth: bytes  #: JSON of AuthResults
+    outcomes: tuple[OutcomeRow, ...]
+    ms: dict[str, float]  #: milliseconds by stage
+    links: tuple[str, ...] = ()  #: hosts linked to, at most 20
+    thresholds: tuple[float, float, float] = (0.6, 0.85, 0.995)
+
+
+read_trace = Reader(Trace)
+
+
+def put(txn: StoreTxn, row: Trace) -> None:
+    txn.kv.put(keys.TRACE + row.id.encode(), pack(row))
+    txn.touch()
+
+
+def get(view: StoreView, reception: str) -> Trace | None:
+    row = view.kv.get(keys.TRACE + reception.encode())
+    return read_trace(row) if row is not None else None
+
+
+def newest(view: StoreView, limit: int, before: str = "") -> Iterator[Trace]:
+    """Newest first, optionally only rows older than an id."""
+    end = keys.TRACE + before.encode() if before else keys.prefix_end(keys.TRACE)
+    for _, row in view.kv.scan(keys.TRACE, end, reverse=True, limit=limit):
+        yield read_trace(row)
+
+
+def after(view: StoreView, last: str, limit: int = 200) -> Iterator[Trace]:
+    """Rows newer than an id, oldest first: what a live view has not shown yet."""
+    start = keys.TRACE + last.encode() + (b"\x00" if last else b"")
+    for _, row in view.kv.scan(start, keys.prefix_end(keys.TRACE), limit=limit):
+        yield read_trace(row)
