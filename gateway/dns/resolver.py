@@ -7,6 +7,7 @@ budget are temporary, and no caller may read them as "no".
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from ipaddress import ip_address
 from typing import Protocol
 
 
@@ -99,7 +100,7 @@ class Resolver(Protocol):
 
 
 def normal_name(name: str) -> str | None:
-    """The name as the DNS writes it: A-labels, lower case, no final dot; None when it cannot be one. RFC 1035 §2.3.4."""
+    """The name in A-labels, lower case, no final dot; None when it cannot be one. RFC 1035 §2.3.4."""
     stripped = name[:-1] if name.endswith(".") else name
     if not stripped.isascii():
         stripped = _a_labels(stripped)
@@ -127,9 +128,7 @@ def impossible(name: str, rdtype: str) -> Answer:
 
 
 def reverse_name(ip: str) -> str:
-    """The name that holds the PTR records of an address. Raises ValueError for no address. RFC 1035 §3.5, RFC 3596 §2.5."""
-    from ipaddress import ip_address
-
+    """Where the PTR records of an address are. Raises ValueError. RFC 1035 §3.5, RFC 3596 §2.5."""
     return ip_address(ip).reverse_pointer
 
 

@@ -3,6 +3,7 @@
 import dns.flags
 import dns.message
 import dns.name
+import dns.rcode
 import dns.rdata
 import dns.rdatatype
 import dns.rdtypes.ANY.MX

@@ -5,6 +5,7 @@ import errno
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 import dns.exception
 import dns.flags
@@ -164,14 +165,17 @@ def _rdata(record: Record, rdtype: str) -> bytes:
     """The record's octets. RFC 1035 §3.3, RFC 3596 §2.2, RFC 6698 §2.1."""
     match record:
         case Mx(preference, host):
-            return preference.to_bytes(2, "big") + (wire_name(host).to_wire() if host else b"\0")
+            return preference.to_bytes(2, "big") + (_name_octets(host) if host else b"\0")
         case Txt(strings):
             return b"".join(bytes([len(s)]) + s for s in strings)
         case Tlsa(usage, selector, matching, data):
             return bytes([usage, selector, matching]) + data
         case str() if rdtype in ("A", "AAAA"):
-            from ipaddress import ip_address
-
             return ip_address(record).packed
         case _:
-            return wire_name(record).to_wire()
+            return _name_octets(record)
+
+
+def _name_octets(name: str) -> bytes:
+    """A name uncompressed. RFC 1035 §3.1."""
+    return b"".join(bytes([len(label)]) + label for label in wire_name(name).labels)
