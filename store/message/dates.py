@@ -6,8 +6,6 @@ from datetime import UTC, datetime, timedelta
 from store.message.folding import strip_comments
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-    m: i for i, m in enumerate(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], 1)
-}
 _HOURS_EAST = {"edt": -4, "est": -5, "cdt": -5, "cst": -6, "mdt": -6, "mst": -7, "pdt": -7, "pst": -8}
 _DATE = re.compile(
     r"(?:[^\W\d]+\.?,?\s*)?(?P<day>\d{1,2})[\s-]+(?P<month>[A-Za-z]{3})[A-Za-z]*\.?,?[\s-]+(?P<year>\d{2,4}),?\s+"
@@ -34,17 +32,10 @@ def parse_date(raw: bytes) -> datetime | None:
     offset = _offset(match["zone"].strip())
     if name not in _MONTHS or offset is None:
         return None
-    year, month, second = _year(match["year"]), _MONTHS.index(name) + 1, int(match["second"] or 0)
+    year, month = _year(match["year"]), _MONTHS.index(name) + 1
+    hour, second = _hour(match), int(match["second"] or 0)
     try:
-        local = datetime(
-            _year(match["year"]),
-            month,
-            int(match["day"]),
-            _hour(match),
-            int(match["minute"]),
-            min(second, 59),
-            tzinfo=UTC,
-        )
+        local = datetime(year, month, int(match["day"]), hour, int(match["minute"]), min(second, 59), tzinfo=UTC)
         return local - offset if second <= 60 else None  # 60 is a leap second
     except (ValueError, OverflowError):
         return None

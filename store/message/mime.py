@@ -20,7 +20,7 @@ _ONCE = frozenset(  # RFC 5322 §3.6
     {"date", "from", "sender", "reply-to", "to", "cc", "bcc", "message-id", "in-reply-to", "references", "subject"}
 )
 _AFTER_DELIMITER = re.compile(rb"(--)?+[ \t]*+\r?(?:\n|\Z)")
-_TYPE = re.compile(r"([!-.0-~]+)\s*/\s*([!-.0-~]+)")
+_TYPE = re.compile(r"[!-.0-~]+/[!-.0-~]+")
 _NO_PARAMETERS = Parameterised("", (), {})
 
 
@@ -156,9 +156,8 @@ class _Scan:
         if raw is None:
             return default, _NO_PARAMETERS
         typed = parse_parameterised(raw, self.limits, self.notes)
-        match = _TYPE.match(typed.value)
-        if match:
-            return f"{match[1]}/{match[2]}", typed
+        if _TYPE.fullmatch(typed.value):
+            return typed.value, typed
         if typed.value in ("", "text"):
             return default if not typed.value else "text/plain", typed
         self.notes.add("mime.type-unreadable", typed.value)

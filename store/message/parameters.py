@@ -11,7 +11,9 @@ from store.message.model import Limits
 from store.message.notes import Notes
 from store.message.words import decode_unstructured
 
-_PARAMETER = re.compile(rb'([^\s;="]++)\s*+(?:=\s*+(' + QUOTED + rb"|[^;]*+))?+[^;]*+", re.DOTALL)
+_HEAD = re.compile(rb"\s*+[^;\s/]*+(?:\s*+/\s*+[^;\s]*+)?+")
+_UNQUOTED = rb'[^;\s]*+(?:\s++(?![^\s;="]++\s*+=)[^;\s]++)*+'  # to the semicolon, or where one was forgotten
+_PARAMETER = re.compile(rb'([^\s;="]++)\s*+(?:=\s*+(' + QUOTED + rb"|" + _UNQUOTED + rb"))?+", re.DOTALL)
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _SECTION = re.compile(r"(.+?)\*([0-9]{1,4})(\*?)")
 _NAMES_WITH_WORDS = frozenset({"name", "filename"})  # where senders put RFC 2047 words, against its §5
@@ -29,17 +31,18 @@ class Parameterised:
 def parse_parameterised(raw: bytes, limits: Limits, notes: Notes) -> Parameterised:
     """Split the field; beyond ``limits.parameters`` nothing is read. Never raises."""
     line = strip_comments(unfold(raw))
-    head, _, rest = line.partition(b";")
+    head = _HEAD.match(line)
+    end = head.end() if head else 0
     pairs: list[tuple[str, bytes]] = []
-    if rest:
-        for match in _PARAMETER.finditer(rest):
+    if end < len(line):
+        for match in _PARAMETER.finditer(line, end):
             if len(pairs) == limits.parameters:
                 notes.add("mime.parameters")
                 break
             name, value = match.groups()
             if value is not None:
                 pairs.append((name.decode("ascii", "replace").lower(), _unquote(value)))
-    return Parameterised(decode_lenient(head.strip()).lower(), tuple(pairs), _decoded(pairs, notes))
+    return Parameterised(decode_lenient(b"".join(line[:end].split())).lower(), tuple(pairs), _decoded(pairs, notes))
 
 
 def _unquote(value: bytes) -> bytes:
