@@ -48,3 +48,12 @@ class Envelope:
     rcpt_to: tuple[Recipient, ...]
     received_at: datetime  #: UTC
     smtputf8: bool = False
+
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's: no i, l, o, u
+
+
+def reception_id(now: datetime, chance: int) -> ReceptionId:
+    """Sixteen characters: 45 bits of time in milliseconds, 35 bits of chance. Sorts by time."""
+    number = (int(now.timestamp() * 1000) & (1 << 45) - 1) << 35 | chance & (1 << 35) - 1
+    return ReceptionId("".join(_ALPHABET[number >> shift & 31] for shift in range(75, -1, -5)))

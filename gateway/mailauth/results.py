@@ -94,6 +94,6 @@ class AuthResults:
     @property
     def authenticated_domains(self) -> frozenset[str]:
         """Domains that vouch for this mail by a passing DKIM signature or MAIL FROM."""
-        signed = {d.domain for d in self.dkim if d.result == "pass" and not d.testing}
+        signed = {d.domain for d in self.dkim if d.result == "pass"}
         sent = {self.spf_mailfrom.domain} if self.spf_mailfrom.result == "pass" else set()
         return frozenset(signed | sent)

@@ -1,0 +1,205 @@
+"""The configuration: one TOML file, everything optional but the domain, an unknown key is an error."""
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+import msgspec
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; the text says where and what to do."""
+
+
+class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    hostname: str = "localhost"  #: our name in greetings, Received and Authentication-Results
+    data: str = "data"  #: folder of the store, relative to the configuration file
+    workers: int = 0  #: processes; 0 is one a core
+    log: str = "json"  #: "json" or "human"
+
+
+class Listen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Addresses as "host:port" or "[v6]:port"; an empty list switches a service off."""
+
+    smtp: tuple[str, ...] = ("127.0.0.1:2525",)
+    imap: tuple[str, ...] = ("127.0.0.1:1143",)
+    imaps: tuple[str, ...] = ()
+    http: tuple[str, ...] = ("127.0.0.1:8025",)
+    https: tuple[str, ...] = ()
+
+
+class Tls(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    certificate: str = ""  #: PEM file with the chain; "" is no TLS
+    key: str = ""
+
+
+class Domain(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    deliver: str = "local"  #: "local", or "smtp:host:port" to relay to
+    recipients: tuple[str, ...] | str = "any"  #: of a relayed domain: "any", or the local parts that exist
+    protect: tuple[str, ...] = ()  #: "Maria Koch <maria@example.com>": names fraud likes to borrow
+    partners: tuple[str, ...] = ()  #: domains whose look-alikes are watched for, too
+
+
+class Traps(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    addresses: tuple[str, ...] = ()  #: mail to these is learned from and never delivered
+
+
+class VerdictSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    junk: float = 0.60
+    hold: float = 0.85
+    refuse: float = 1.0  #: 1.0 never refuses by probability; refused mail is gone, held mail is not
+
+
+class QuarantineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    keep_days: int = 30
+
+
+class Dns(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    servers: tuple[str, ...] = ()  #: "host" or "host:port"; empty takes /etc/resolv.conf
+    timeout_s: float = 3.0
+    queries_per_mail: int = 60
+    seconds_per_mail: float = 12.0
+    zone: str = ""  #: a fixture zone file that answers instead of the network, for trying things out
+
+
+class Pyzor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    servers: tuple[str, ...] = ()  #: "host:port"; empty asks nobody: nothing leaves the machine by default
+    timeout_s: float = 3.0
+
+
+class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    directory: str = ""  #: a trained model; "" is the one we ship
+    language: bool = True  #: ask the language model when in doubt
+    doubt: tuple[float, float] = (0.02, 0.98)  #: probabilities between which the language model is asked
+
+
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    message_octets: int = 50 * 1024 * 1024
+    recipients: int = 100  #: of one mail (RFC 5321 §4.5.3.1.8)
+    messages_per_connection: int = 1_000
+    commands_per_connection: int = 10_000
+    connections: int = 1_000  #: of one worker
+    connections_per_address: int = 20
+    command_s: float = 300.0  #: RFC 5321 §4.5.3.2
+    data_s: float = 600.0  #: for the whole of one DATA
+    judging_at_once: int = 16  #: mails of one worker being judged; more wait in line
+    append_octets: int = 50 * 1024 * 1024
+
+
+class Login(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    plaintext_on_loopback: bool = False  #: let clients on this machine sign in without TLS
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole file."""
+
+    server: Server = Server()
+    listen: Listen = Listen()
+    tls: Tls = Tls()
+    domain: dict[str, Domain] = {}
+    traps: Traps = Traps()
+    verdict: VerdictSettings = VerdictSettings()
+    quarantine: QuarantineSettings = QuarantineSettings()
+    dns: Dns = Dns()
+    pyzor: Pyzor = Pyzor()
+    model: Model = Model()
+    limits: Limits = Limits()
+    login: Login = Login()
+
+
+def load(path: Path) -> Config:
+    """Read and check a configuration file. Paths in it are made absolute. Raises ConfigError."""
+    try:
+        with path.open("rb") as file:
+            raw = tomllib.load(file)
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file; `mailward config example` prints one to start from") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    return parse(raw, path.resolve().parent)
+
+
+def parse(raw: dict[str, Any], folder: Path) -> Config:
+    """Check a parsed file. Raises ConfigError that names the key and, for a slip of the pen, the right one."""
+    _refuse_unknown(raw, Config, "")
+    try:
+        config = msgspec.convert(raw, Config)
+    except msgspec.ValidationError as error:
+        raise ConfigError(str(error).replace("`$.", "`")) from error
+    _check(config)
+    return _absolute(config, folder)
+
+
+def _refuse_unknown(raw: Any, kind: Any, where: str) -> None:
+    if get_origin(kind) is dict and isinstance(raw, dict):
+        for name, value in raw.items():
+            _refuse_unknown(value, get_args(kind)[1], f'{where}"{name}".')
+    elif isinstance(raw, dict) and isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        fields = {field.name: field.type for field in msgspec.structs.fields(kind)}
+        for name, value in raw.items():
+            if name not in fields:
+                close = difflib.get_close_matches(name, fields, 1)
+                hint = f"; did you mean {where}{close[0]}?" if close else f"; known here: {', '.join(sorted(fields))}"
+                raise ConfigError(f"unknown key {where}{name}{hint}")
+            _refuse_unknown(value, fields[name], f"{where}{name}.")
+
+
+def _check(config: Config) -> None:
+    verdict = config.verdict
+    if not 0 < verdict.junk <= verdict.hold <= verdict.refuse <= 1:
+        raise ConfigError("verdict: junk, hold and refuse must be probabilities in rising order")
+    if bool(config.tls.certificate) != bool(config.tls.key):
+        raise ConfigError("tls: certificate and key belong together; one of them is missing")
+    if (config.listen.imaps or config.listen.https) and not config.tls.certificate:
+        raise ConfigError("listen.imaps and listen.https need tls.certificate and tls.key")
+    for name, domain in config.domain.items():
+        if domain.deliver != "local" and relay_of(domain) is None:
+            raise ConfigError(f'domain."{name}".deliver: write "local" or "smtp:host:port"')
+    for services in (
+        config.listen.smtp,
+        config.listen.imap,
+        config.listen.imaps,
+        config.listen.http,
+        config.listen.https,
+    ):
+        for address in services:
+            host_and_port(address)
+    for address in config.pyzor.servers:
+        host_and_port(address)
+
+
+def _absolute(config: Config, folder: Path) -> Config:
+    def at(name: str) -> str:
+        return str(folder / name) if name else ""
+
+    replace = msgspec.structs.replace
+    return replace(
+        config,
+        server=replace(config.server, data=at(config.server.data)),
+        tls=replace(config.tls, certificate=at(config.tls.certificate), key=at(config.tls.key)),
+        model=replace(config.model, directory=at(config.model.directory)),
+        dns=replace(config.dns, zone=at(config.dns.zone)),
+        domain={name.lower(): domain for name, domain in config.domain.items()},
+    )
+
+
+def host_and_port(address: str) -> tuple[str, int]:
+    """Split "host:port" or "[v6]:port". Raises ConfigError."""
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65_535 or not host:
+        raise ConfigError(f'{address!r}: write an address as "host:port" or "[v6]:port"')
+    return host.strip("[]"), int(port)
+
+
+def relay_of(domain: Domain) -> tuple[str, int] | None:
+    """Where a relayed domain's mail goes; None for a local domain or a malformed target."""
+    scheme, _, target = domain.deliver.partition(":")
+    if scheme != "smtp":
+        return None
+    try:
+        return host_and_port(target)
+    except ConfigError:
+        return None

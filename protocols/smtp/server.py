@@ -1,0 +1,71 @@
+"""Listens for SMTP and counts who is connected."""
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections import Counter
+
+from gateway.envelope import Envelope
+from gateway.reply import Reply
+from protocols.smtp.session import Edge, SmtpSession, SmtpSettings
+
+# aiosmtpd logs every line it reads; our own canonical line per mail says more.
+logging.getLogger("mail.log").setLevel(logging.CRITICAL)
+
+
+class SmtpServer:
+    """All SMTP connections of one worker."""
+
+    def __init__(self, edge: Edge, settings: SmtpSettings, tls: ssl.SSLContext | None = None) -> None:
+        self._edge = Edge(edge.resolve, edge.begin, self._receive)
+        self._receive_one = edge.receive
+        self._settings = settings
+        self._tls = tls
+        self._servers: list[asyncio.Server] = []
+        self._sessions: set[SmtpSession] = set()
+        self._by_client: Counter[str] = Counter()
+        self._in_flight: set[asyncio.Future[None]] = set()
+
+    async def start(self, sock: socket.socket) -> None:
+        """Accept on a listening socket; may be called for several."""
+        loop = asyncio.get_running_loop()
+
+        def session() -> SmtpSession:
+            return SmtpSession(self._edge, self._settings, self, tls_context=self._tls, loop=loop)
+
+        self._servers.append(await loop.create_server(session, sock=sock, backlog=1024))
+
+    def enter(self, session: SmtpSession, client: str) -> bool:
+        """Count a new connection; False when it is one too many, from one address or in all."""
+        self._sessions.add(session)
+        self._by_client[client] += 1
+        few_in_all = len(self._sessions) <= self._settings.connections
+        return few_in_all and self._by_client[client] <= self._settings.connections_per_address
+
+    def leave(self, session: SmtpSession, client: str) -> None:
+        if session in self._sessions:
+            self._sessions.discard(session)
+            self._by_client[client] -= 1
+            if not self._by_client[client]:
+                del self._by_client[client]
+
+    async def _receive(self, envelope: Envelope, octets: bytes) -> Reply:
+        receiving = asyncio.get_running_loop().create_future()
+        self._in_flight.add(receiving)
+        try:
+            return await self._receive_one(envelope, octets)
+        finally:
+            receiving.set_result(None)
+            self._in_flight.discard(receiving)
+
+    async def close(self, grace_s: float = 10.0) -> None:
+        """Stop accepting, let mails in flight finish within the grace, then hang up."""
+        for server in self._servers:
+            server.close()
+        if self._in_flight:
+            await asyncio.wait(self._in_flight, timeout=grace_s)
+            await asyncio.sleep(0)  # let the replies be written
+        for session in list(self._sessions):
+            if session.transport is not None:
+                session.transport.close()

@@ -1,0 +1,315 @@
+"""One SMTP connection. aiosmtpd keeps the command loop, STARTTLS and the idle timer; the dialogue is ours."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from ipaddress import ip_address
+from typing import Any, Protocol
+
+import structlog
+from aiosmtpd.smtp import SMTP
+
+from gateway.envelope import Envelope, Peer, Recipient
+from gateway.reply import LOOKUP_FAILED, Reply
+from protocols.smtp.data import DataFault, DataReader
+from protocols.smtp.paths import BadPath, Path, parse_path
+from protocols.smtp.reader import BareLineFeed, PushbackReader
+from store.kv.contract import StoreError
+
+log = structlog.get_logger()
+
+CHUNK_OCTETS = 64 * 1024
+
+NEED_HELLO = Reply(503, "5.5.1", "send EHLO first")
+NEED_MAIL = Reply(503, "5.5.1", "send MAIL first")
+NEED_RCPT = Reply(503, "5.5.1", "send RCPT first")
+NESTED_MAIL = Reply(503, "5.5.1", "a mail is already begun; RSET starts over")
+OK = Reply(250, "2.0.0", "ok")
+TOO_BIG = Reply(552, "5.3.4", "message too big")
+BARE_LINE_END = Reply(554, "5.6.0", "bare CR or LF in the message; lines must end in CRLF")
+TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "too many recipients")
+TOO_MANY_MAILS = Reply(421, "4.7.0", "too many messages on this connection")
+BUSY = Reply(421, "4.3.2", "too many connections, please try again later")
+TOO_SLOW = Reply(421, "4.4.2", "timed out receiving the message")
+OUR_FAULT = Reply(451, "4.3.0", "temporary failure, please try again later")
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpSettings:
+    """Limits of the edge; units in the names."""
+
+    hostname: str
+    message_octets: int = 50 * 1024 * 1024
+    recipients: int = 100
+    messages_per_connection: int = 1_000
+    commands_per_connection: int = 10_000
+    connections: int = 1_000
+    connections_per_address: int = 20
+    command_s: float = 300.0
+    data_s: float = 600.0
+
+
+class Edge:
+    """What a session needs from the gateway: answer RCPT, open an envelope, receive a mail."""
+
+    def __init__(
+        self,
+        resolve: Callable[[str], Awaitable[Recipient | Reply]],
+        begin: Callable[[Peer, str | None, tuple[Recipient, ...], bool], Envelope],
+        receive: Callable[[Envelope, bytes], Awaitable[Reply]],
+    ) -> None:
+        self.resolve = resolve
+        self.begin = begin
+        self.receive = receive
+
+
+class Roll(Protocol):
+    """Who is connected. ``enter`` says whether one more may stay."""
+
+    def enter(self, session: "SmtpSession", client: str) -> bool: ...
+
+    def leave(self, session: "SmtpSession", client: str) -> None: ...
+
+
+class SmtpSession(SMTP):  # type: ignore[misc]
+    """One client. Everything here runs on the event loop and only awaits."""
+
+    # aiosmtpd makes its reader with this limit and pauses the transport at twice of it; command lines
+    # have their own, much smaller limit.
+    line_length_limit = CHUNK_OCTETS
+
+    def __init__(self, edge: Edge, settings: SmtpSettings, roll: "Roll", **options: Any) -> None:
+        super().__init__(
+            object(),
+            data_size_limit=settings.message_octets,
+            enable_SMTPUTF8=True,
+            hostname=settings.hostname,
+            ident="ESMTP Mailward",
+            timeout=settings.command_s,
+            command_call_limit={"*": settings.commands_per_connection},
+            auth_exclude_mechanism=("PLAIN", "LOGIN"),
+            **options,
+        )
+        self._edge = edge
+        self._settings = settings
+        self._roll = roll
+        self._mails = 0
+        self._is_welcome = True
+        self.client = ""  #: address of the peer, for the counters
+        self._reset()
+
+    def _reset(self) -> None:
+        self._mail_from: Path | None = None
+        self._recipients: list[Recipient] = []
+        self._smtputf8 = False
+
+    # What aiosmtpd calls
+
+    def _cb_client_connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        super()._cb_client_connected(PushbackReader(reader), writer)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if not self.client:  # else it is the same connection, now under TLS
+            address, port = transport.get_extra_info("peername")[:2]
+            self.client = str(peer_of(address, port).ip)
+            self._is_welcome = self._roll.enter(self, self.client)
+        super().connection_made(transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._roll.leave(self, self.client)
+        super().connection_lost(error)
+
+    def _set_rset_state(self) -> None:
+        super()._set_rset_state()
+        self._reset()
+
+    async def _handle_client(self) -> None:
+        if not self._is_welcome:
+            await self.say(BUSY)
+            self.transport.close()
+            return
+        await super()._handle_client()
+
+    async def handle_exception(self, error: Exception) -> str:
+        """The one place where something unforeseen becomes a reply: ours is temporary, and says nothing."""
+        if isinstance(error, BareLineFeed):
+            return str(Reply(500, "5.5.2", "command lines must end in CRLF"))
+        if not isinstance(error, asyncio.IncompleteReadError | ConnectionError):
+            log.error("smtp.failed", client=self.client, error=repr(error), exc_info=error)
+        return str(OUR_FAULT)
+
+    async def say(self, reply: Reply) -> None:
+        await self.push(str(reply))
+
+    # The dialogue
+
+    async def smtp_HELO(self, hostname: str | None) -> None:
+        if not hostname:
+            await self.say(Reply(501, "5.5.4", "syntax: HELO hostname"))
+            return
+        self._set_rset_state()
+        self.session.extended_smtp = False
+        self.session.host_name = hostname
+        await self.push(f"250 {self.hostname}")
+
+    async def smtp_EHLO(self, hostname: str | None) -> None:
+        if not hostname:
+            await self.say(Reply(501, "5.5.4", "syntax: EHLO hostname"))
+            return
+        self._set_rset_state()
+        self.session.extended_smtp = True
+        self.session.host_name = hostname
+        lines = [self.hostname, "PIPELINING", f"SIZE {self._settings.message_octets}", "8BITMIME", "SMTPUTF8"]
+        if self.tls_context and not self._tls_protocol:
+            lines.append("STARTTLS")
+        lines.append("ENHANCEDSTATUSCODES")
+        marked = [f"250-{line}" for line in lines[:-1]] + [f"250 {lines[-1]}"]
+        await self.push("\r\n".join(marked))
+
+    async def smtp_MAIL(self, arg: str | None) -> None:
+        if not self.session.host_name:
+            await self.say(NEED_HELLO)
+        elif self._mail_from is not None:
+            await self.say(NESTED_MAIL)
+        elif self._mails >= self._settings.messages_per_connection:
+            await self.say(TOO_MANY_MAILS)
+            self.transport.close()
+        else:
+            await self.say(self._begin_mail(arg or ""))
+
+    def _begin_mail(self, arg: str) -> Reply:
+        try:
+            path = parse_path(arg, "FROM")
+        except BadPath as error:
+            return Reply(501, error.enhanced, str(error))
+        parameters = dict(path.parameters)
+        size = parameters.pop("SIZE", "0")
+        body = parameters.pop("BODY", "7BIT").upper()
+        smtputf8 = parameters.pop("SMTPUTF8", None)
+        if not (size.isascii() and size.isdigit()) or body not in {"7BIT", "8BITMIME"} or smtputf8:
+            return Reply(501, "5.5.4", "malformed parameter")
+        if parameters:
+            return Reply(555, "5.5.4", "parameter not recognised")
+        if int(size[:20]) > self._settings.message_octets:
+            return TOO_BIG
+        if not path.address.isascii() and smtputf8 is None:
+            return Reply(553, "5.6.7", "non-ASCII addresses need SMTPUTF8")
+        self._mail_from, self._smtputf8 = path, smtputf8 is not None
+        return Reply(250, "2.1.0", "sender ok")
+
+    async def smtp_RCPT(self, arg: str | None) -> None:
+        if not self.session.host_name:
+            await self.say(NEED_HELLO)
+        elif self._mail_from is None:
+            await self.say(NEED_MAIL)
+        elif len(self._recipients) >= self._settings.recipients:
+            await self.say(TOO_MANY_RECIPIENTS)
+        else:
+            await self.say(await self._add_recipient(arg or ""))
+
+    async def _add_recipient(self, arg: str) -> Reply:
+        try:
+            path = parse_path(arg, "TO")
+        except BadPath as error:
+            return Reply(501, error.enhanced, str(error))
+        if path.parameters:
+            return Reply(555, "5.5.4", "parameter not recognised")
+        if not path.address:
+            return Reply(501, "5.1.3", "a recipient is needed")
+        if not path.address.isascii() and not self._smtputf8:
+            return Reply(553, "5.6.7", "non-ASCII addresses need SMTPUTF8")
+        try:
+            answer = await self._edge.resolve(path.address)
+        except StoreError as error:
+            log.warning("smtp.rcpt.unavailable", client=self.client, error=repr(error))
+            return LOOKUP_FAILED
+        if isinstance(answer, Reply):
+            return answer
+        if all(known.address != answer.address for known in self._recipients):
+            self._recipients.append(answer)
+        return Reply(250, "2.1.5", "recipient ok")
+
+    async def smtp_DATA(self, arg: str | None) -> None:
+        if not self.session.host_name:
+            await self.say(NEED_HELLO)
+        elif self._mail_from is None:
+            await self.say(NEED_MAIL)
+        elif not self._recipients:
+            await self.say(NEED_RCPT)
+        elif arg:
+            await self.say(Reply(501, "5.5.4", "syntax: DATA"))
+        else:
+            await self.push("354 end with <CRLF>.<CRLF>")
+            await self._take_mail(self._mail_from)
+
+    async def _take_mail(self, sender: Path) -> None:
+        data = DataReader(self._settings.message_octets)
+        try:
+            async with asyncio.timeout(self._settings.data_s):
+                await self._read_data(data)
+        except TimeoutError:
+            await self.say(TOO_SLOW)
+            self.transport.close()
+            return
+        octets = data.octets()
+        recipients, smtputf8 = tuple(self._recipients), self._smtputf8
+        self._reset()
+        self._mails += 1
+        if data.fault is not None:
+            await self.say(TOO_BIG if data.fault is DataFault.TOO_BIG else BARE_LINE_END)
+            return
+        envelope = self._edge.begin(self._peer(), sender.address or None, recipients, smtputf8)
+        # The idle timer must not close the connection while the mail is being judged.
+        self._reset_timeout(self._settings.data_s)
+        await self.say(await self._edge.receive(envelope, octets))
+        self._reset_timeout()
+
+    async def _read_data(self, data: DataReader) -> None:
+        refreshed = time.monotonic()
+        rest: bytes | None = None
+        while rest is None:
+            chunk = await self._reader.read(CHUNK_OCTETS)
+            if not chunk:
+                raise ConnectionResetError("the client left in the middle of a mail")
+            rest = data.feed(chunk)
+            if time.monotonic() - refreshed > 1.0:
+                self._reset_timeout()
+                refreshed = time.monotonic()
+        self._reader.take_back(rest)
+
+    def _peer(self) -> Peer:
+        tls = self.session.ssl.get("ssl_object") if self.session.ssl else None
+        address, port = self.session.peer[:2]
+        return replace(
+            peer_of(address, port), helo=str(self.session.host_name)[:255], tls=(tls.version() or "") if tls else ""
+        )
+
+    async def smtp_RSET(self, arg: str | None) -> None:
+        self._set_rset_state()
+        await self.say(OK)
+
+    async def smtp_NOOP(self, arg: str | None) -> None:
+        await self.say(OK)
+
+    async def smtp_QUIT(self, arg: str | None) -> None:
+        await self.push("221 2.0.0 bye")
+        self.transport.close()
+
+    async def smtp_VRFY(self, arg: str | None) -> None:
+        await self.say(Reply(252, "2.5.0", "will not verify, but will take mail for it and try"))
+
+    async def smtp_EXPN(self, arg: str | None) -> None:
+        await self.say(Reply(502, "5.5.1", "not implemented"))
+
+    async def smtp_HELP(self, arg: str | None) -> None:
+        await self.push("214 2.0.0 see RFC 5321")
+
+    async def smtp_AUTH(self, arg: str | None) -> None:
+        await self.say(Reply(502, "5.5.1", "this is a receiving server; there is no AUTH"))
+
+
+def peer_of(address: str, port: int) -> Peer:
+    ip = ip_address(address.partition("%")[0])
+    mapped = getattr(ip, "ipv4_mapped", None)
+    return Peer(mapped or ip, port, "")
