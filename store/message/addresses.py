@@ -5,6 +5,8 @@ it is still found.
 """
 
 import re
+from dataclasses import dataclass
+from enum import Enum
 
 from store.message.charsets import decode_lenient
 from store.message.folding import unfold
@@ -21,20 +23,44 @@ _IN_COMMENT = re.compile(r"[^()\\]++|\\.?|[()]", re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
+class Kind(Enum):
+    """What an entry of an address list is. RFC 5322 §3.4."""
+
+    MAILBOX = "mailbox"
+    GROUP = "group"  #: its name; mailboxes follow
+    GROUP_END = "group end"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One step through an address list. ``name`` as written: encoded words (RFC 2047) are not decoded."""
+
+    kind: Kind
+    name: str = ""
+    email: str = ""
+
+
 def parse_addresses(raw: bytes, limit: int = ADDRESSES) -> tuple[Address, ...]:
     """Mailboxes of an address field, at most ``limit``; group names are dropped. Never raises; linear."""
+    entries = read_entries(raw, limit)
+    return tuple(Address(_decoded(entry.name), entry.email) for entry in entries if entry.kind is Kind.MAILBOX)
+
+
+def read_entries(raw: bytes, limit: int = ADDRESSES) -> tuple[Entry, ...]:
+    """Mailboxes and groups in order, for IMAP's ENVELOPE, at most ``limit``. Every group is ended. Never raises."""
     return _Reader(decode_lenient(unfold(raw)), limit).read()
 
 
 class _Reader:
     """One address list being read; the attributes are the mailbox at hand."""
 
-    __slots__ = ("angle", "closed", "comments", "comments_end", "found", "limit", "text", "words")
+    __slots__ = ("angle", "closed", "comments", "comments_end", "found", "in_group", "limit", "text", "words")
 
     def __init__(self, text: str, limit: int) -> None:
         self.text = text
         self.limit = limit
-        self.found: list[Address] = []
+        self.found: list[Entry] = []
+        self.in_group = False
         self.comments_end = True  # False once a parenthesis was met that nothing closes
         self._clear()
 
@@ -44,7 +70,7 @@ class _Reader:
         self.angle: list[str] | None = None  # tokens between < and >
         self.closed = False
 
-    def read(self) -> tuple[Address, ...]:
+    def read(self) -> tuple[Entry, ...]:
         token, pos, joined = _TOKEN, 0, False
         while pos < len(self.text) and len(self.found) < self.limit:
             match = token.match(self.text, pos)
@@ -63,7 +89,8 @@ class _Reader:
                 self._add(value, joined)
                 joined = kind != "encoded"
         self._flush()
-        return tuple(self.found[: self.limit])
+        self._end_group()
+        return tuple(self.found[: self.limit + 1])
 
     def _add(self, value: str, joined: bool) -> None:
         if self.angle is not None and not self.closed:
@@ -84,13 +111,28 @@ class _Reader:
             if in_angle and self.angle and self.angle[0].startswith("@"):
                 return False  # obsolete route: <@a.test,@b.test:c@d.test>
             self._flush()
+            if value == ";":
+                self._end_group()
         elif value == ":":
             if in_angle:
                 return False
-            self._clear()  # a group name, or "mailto"
+            self._begin_group()
         else:
             return False
         return True
+
+    def _begin_group(self) -> None:
+        name = _name(["".join(tokens) for tokens in self.words])
+        self._clear()
+        if name and name.lower() != "mailto":
+            self._end_group()
+            self.found.append(Entry(Kind.GROUP, name))
+            self.in_group = True
+
+    def _end_group(self) -> None:
+        if self.in_group:
+            self.found.append(Entry(Kind.GROUP_END))
+        self.in_group = False
 
     def _open_angle(self) -> None:
         if self.angle and "@" in "".join(self.angle):
@@ -126,7 +168,7 @@ class _Reader:
             email, words = _bare_address(words)
         name = _name(words) or _name(self.comments)
         if name or email:
-            self.found.append(Address(name, email))
+            self.found.append(Entry(Kind.MAILBOX, name, email))
         self._clear()
 
 
@@ -153,10 +195,13 @@ def _bare_address(words: list[str]) -> tuple[str, list[str]]:
 
 
 def _name(words: list[str]) -> str:
-    plain = " ".join(_unquoted(word) for word in words)
-    if "=?" in plain or not plain.isprintable():
-        plain = decode_unstructured(plain.encode("utf-8"))
-    return plain.strip()
+    return " ".join(_unquoted(word) for word in words).strip()
+
+
+def _decoded(name: str) -> str:
+    if "=?" in name or not name.isprintable():
+        return decode_unstructured(name.encode("utf-8")).strip()
+    return name
 
 
 def _unquoted(word: str) -> str:

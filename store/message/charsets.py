@@ -62,11 +62,14 @@ def codec_name(label: str) -> str:
 
 
 def decode_lenient(octets: bytes) -> str:
-    """UTF-8 when it is UTF-8, else windows-1252, its five holes as U+FFFD. Never raises."""
+    """UTF-8 when it is mostly UTF-8, else windows-1252; what neither has becomes U+FFFD. Never raises."""
     try:
         return octets.decode("utf-8")
     except UnicodeDecodeError:
-        return octets.decode("cp1252", "replace")
+        text = octets.decode("utf-8", "replace")
+    bad = text.count("\ufffd")
+    beyond_ascii = len(text) - len(text.encode("ascii", "ignore"))
+    return text if beyond_ascii - bad > bad else octets.decode("cp1252", "replace")
 
 
 def decode_octets(octets: bytes, charset: str) -> str:

@@ -5,6 +5,7 @@ before the colon, lines that are no field between lines that are, a missing blan
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from store.message.model import HeaderField, Headers, Limits
@@ -59,6 +60,19 @@ def scan_block(octets: bytes, start: int, end: int, limits: Limits, notes: Notes
         pos = after
     _note_octets(octets, start, min(body_start, stop), notes)
     return Block(Headers(tuple(fields)), content, start, body_start)
+
+
+def field_lines(octets: bytes, start: int, end: int) -> Iterator[tuple[str, bytes]]:
+    """Lower-case name and octets as sent, line break and all, of each field in [start, end)."""
+    pos = start
+    while pos < end:
+        match = _FIELD.match(octets, pos, end)
+        if match is not None:
+            yield match[1].decode("ascii", "replace").lower(), match[0]
+            pos = match.end()
+        else:
+            newline = octets.find(b"\n", pos, end)
+            pos = end if newline < 0 else newline + 1
 
 
 def _field(match: re.Match[bytes], content: dict[str, bytes], notes: Notes) -> HeaderField:
