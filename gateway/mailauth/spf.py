@@ -37,6 +37,7 @@ class _Known:
 
     answers: dict[_Key, Answer] = field(default_factory=dict)
     missing: _Key | None = None
+    from_ptr: set[str] = field(default_factory=set)  #: names that the client's address claims to have
 
 
 _known: ContextVar[_Known] = ContextVar("spf_known")
@@ -128,6 +129,8 @@ def _lookup(name: str, qtype: str, strict: object = True, timeout: float = 0) ->
     if answer is None:
         known.missing = (asked, qtype)
         raise _Missing
+    if answer.is_temporary and (qtype == "PTR" or asked in known.from_ptr):
+        return []  # RFC 7208 §5.5: ptr does not match, or goes on with the next name
     if answer.is_temporary:
         raise load_pyspf().TempError(f"DNS {answer.status.value} for {qtype} {asked}")
     return [((name, qtype), value) for value in _values(answer)]
@@ -159,7 +162,10 @@ async def _learn(known: _Known, resolver: Resolver, ip_version: int) -> None:
     assert known.missing is not None
     answer = await _ask(known, resolver, known.missing)
     kind = "AAAA" if ip_version == 6 else "A"
-    ahead = [(host, kind) for host in _hosts(answer)[:_ADDRESSES_AHEAD]]
+    hosts = _hosts(answer)[:_ADDRESSES_AHEAD]
+    ahead = [(host, kind) for host in hosts]
+    if answer.rdtype == "PTR":
+        known.from_ptr.update(hosts)
     await _ask_together(known, resolver, ahead)
 
 
