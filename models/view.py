@@ -1,15 +1,30 @@
-"""The one normalised view of a mail that every model and every content check reads."""
+"""The one normalised view of a mail that every model and every content check reads.
+
+``view_of`` walks the parts once. HTML goes through ``models.html`` (guarded), text through ``models.normalise``, and
+what is known of the structure becomes tokens (``models.structure``). Nothing here raises on a mail, however broken.
+"""
 
 from dataclasses import dataclass
 
+from models import html, links, structure
+from models.links import Link
+from models.normalise import normalise, visible
+from store.message.body import html_bodies, part_text, shown_type, text_bodies
+from store.message.model import Message, Part
+
+__all__ = ["DEFAULT_LIMITS", "Link", "MailView", "ViewLimits", "view_of"]
+
 
 @dataclass(frozen=True, slots=True)
-class Link:
-    """Something a reader could follow."""
+class ViewLimits:
+    """How much of a mail is read. What lies beyond is not seen by any model."""
 
-    href: str  #: as written in the mail, at most 2,048 characters
-    text: str  #: what the reader sees, "" for pictures and bare forms
-    kind: str  #: "a", "area", "form", "img", "text", "base", "meta"
+    text: int = 20_000  #: characters of visible text, and of each alternative
+    hidden: int = 2_000  #: characters of hidden text
+    html: int = 400_000  #: characters of HTML markup that are parsed
+    body_parts: int = 20  #: text parts that are read
+    links: int = 500
+    subject: int = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +45,65 @@ class MailView:
     has_html: bool
     html_too_deep: bool  #: nesting beyond the guard; a linear stripper was used instead of a parser
     tokens: tuple[str, ...]  #: structural tokens for the models, such as "has:form" or "type:application/pdf"
+
+
+DEFAULT_LIMITS = ViewLimits()
+
+
+def view_of(message: Message, limits: ViewLimits = DEFAULT_LIMITS) -> MailView:
+    """Read a mail once for all models and content checks. Pure, bounded, linear; never raises on a mail."""
+    subject = visible(message.headers.text("Subject"))[: limits.subject]
+    pages = [
+        html.read_html(_text(message, part, limits.html), limits.links)
+        for part in html_bodies(message)[: limits.body_parts]
+        if part.type == "text/html"
+    ]
+    plain = _plain(message, limits)
+    html_text = visible("\n".join(p.text for p in pages)[: limits.text])
+    text = html_text if html_text.strip() else plain
+    hidden = visible("\n".join(p.hidden for p in pages if p.hidden)[: limits.hidden])
+    found = [link for page in pages for link in page.links]
+    found += _written(found, plain if not pages else f"{html_text}\n{plain}", limits.links)
+    shape = structure.Shape(
+        links=tuple(found[: limits.links]),
+        has_hidden_text=bool(hidden.strip()),
+        words=text.count(" "),
+        images=sum(p.images for p in pages),
+        forms=sum(p.forms for p in pages),
+        scripts=sum(p.scripts for p in pages),
+        too_deep=any(p.too_deep for p in pages),
+        has_html=bool(pages),
+    )
+    return MailView(
+        subject=subject,
+        text=text,
+        normal=normalise(f"{subject}\n{text}"),
+        plain_text=plain,
+        html_text=html_text,
+        links=shape.links,
+        hidden_text=hidden,
+        image_count=shape.images,
+        remote_image_count=sum(p.remote_images for p in pages),
+        form_count=shape.forms,
+        script_count=shape.scripts,
+        has_html=shape.has_html,
+        html_too_deep=shape.too_deep,
+        tokens=structure.tokens(message, shape),
+    )
+
+
+def _text(message: Message, part: Part, most: int) -> str:
+    return part_text(message, part, most)
+
+
+def _plain(message: Message, limits: ViewLimits) -> str:
+    """The text/plain bodies as one text, and nothing of the HTML."""
+    parts = [p for p in text_bodies(message)[: limits.body_parts] if shown_type(p) == "text/plain"]
+    whole = "\n".join(_text(message, part, limits.text) for part in parts)
+    return visible(html.tidy_lines(whole[: limits.text]))
+
+
+def _written(already: list[Link], text: str, most: int) -> list[Link]:
+    """Addresses in the text that are not the text or the target of a link already found."""
+    known = {link.text for link in already} | {link.href for link in already}
+    return [link for link in links.in_text(text, most) if link.href not in known]

@@ -1,0 +1,89 @@
+"""Hashed word features: one function for training and for serving, pure Python and numpy.
+
+A word is hashed with CRC-32 and its pair with the next word is mixed from the two hashes, so only single words cost
+Python time. Digits become ``0``: an amount or a year has a shape, not a value. The order of the words is kept, because
+the linear model also scores windows of a mail (``models.bayes``).
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.normalise import UNACCENT, swap
+from models.view import MailView
+
+BUCKETS = 1 << 20
+WORDS = 3_000  #: of one mail that are read: the first two thirds and the last third of these
+WORDS_OF_TAIL = 1_000
+
+#: Families of structural tokens that a model may learn from; see ``models.structure`` for why not all.
+FAMILIES = ("has:form", "has:script", "hidden:", "html:too-deep", "link:", "tld:", "attach:", "image:", "text:none")
+
+_ASCII_WORD = re.compile(rb"[a-z0-9]{2,24}|[$%!?]{1,3}")
+_CJK = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3"
+_WORD = re.compile(rf"[{_CJK}]|(?:(?![{_CJK}])[^\W_]){{2,24}}|[$%!?€£¥]{{1,3}}")
+_DIGITS = str.maketrans("123456789", "000000000")
+_URL_TAIL = re.compile(r"((?:https?://|www\.)[^\s/<>\"]{1,120})[^\s<>\"]{0,2000}")
+
+Hashes = NDArray[np.uint32]
+
+#: Raised by hand whenever ``view_of`` or this file would give another number for the same mail.
+_REVISION = "1"
+
+#: Identifies the meaning of every bucket. An artefact trained under another schema is refused.
+SCHEMA = hashlib.sha256(
+    "|".join((_REVISION, str(BUCKETS), str(WORDS), *FAMILIES, _ASCII_WORD.pattern.decode(), _WORD.pattern)).encode()
+).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """One mail as bucket numbers, in the order of its words."""
+
+    words: Hashes  #: bucket of each word
+    pairs: Hashes  #: bucket of each word with its successor, one fewer
+    structure: Hashes  #: bucket of each structural token
+
+    def counted(self) -> tuple[Hashes, NDArray[np.int64]]:
+        """Distinct buckets, ascending, and how often each occurs."""
+        return np.unique(np.concatenate((self.words, self.pairs, self.structure)), return_counts=True)
+
+
+def words_of(normal: str) -> list[bytes]:
+    """The words of a normalised text, as hashed; also what an explanation shows."""
+    text = _URL_TAIL.sub(r"\1 ", normal).translate(_DIGITS)
+    if not text.isascii():
+        text = swap(text, UNACCENT)
+    if text.isascii():
+        found = _ASCII_WORD.findall(text.encode("ascii"))
+    else:
+        found = [w.encode("utf-8", "replace") for w in _WORD.findall(text)]
+    if len(found) > WORDS:
+        del found[WORDS - WORDS_OF_TAIL : len(found) - WORDS_OF_TAIL]
+    return found
+
+
+def extract(view: MailView) -> Features:
+    """The features of a mail. Pure; at most ``WORDS`` words, so bounded."""
+    found = words_of(view.normal)
+    hashes = np.fromiter(map(crc32, found), dtype=np.uint32, count=len(found))
+    mixed = hashes[:-1] * np.uint32(0x9E3779B1) + hashes[1:] * np.uint32(0x85EBCA77)
+    mixed ^= mixed >> np.uint32(15)
+    kept = [crc32(t.encode("utf-8", "replace")) for t in view.tokens if t.startswith(FAMILIES)]
+    mask = np.uint32(BUCKETS - 1)
+    return Features(hashes & mask, mixed & mask, np.array(kept, dtype=np.uint32) & mask)
+
+
+def pair_bucket(first: bytes, second: bytes) -> int:
+    """Bucket of two neighbouring words, for explanations."""
+    mixed = (crc32(first) * 0x9E3779B1 + crc32(second) * 0x85EBCA77) & 0xFFFFFFFF
+    return (mixed ^ (mixed >> 15)) & (BUCKETS - 1)
+
+
+def bucket(word: bytes) -> int:
+    """Bucket of one word or structural token, for explanations."""
+    return crc32(word) & (BUCKETS - 1)
