@@ -34,21 +34,6 @@ _BLOCK = _names(
     "thead tr ul"
 )
 _UNSEEN = _names("script style title template noframes object applet audio video canvas datalist head")
-    [
-        "script",
-        "style",
-        "title",
-        "template",
-        "noframes",
-        "object",
-        "applet",
-        "audio",
-        "video",
-        "canvas",
-        "datalist",
-        "head",
-    ]
-)
 
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)|<(script|style|title)\b.*?(?:</\1\s*>|\Z)", re.S | re.I)
 _ANY_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*+)[^<>]*+>?|<[!?][^<>]*+>?")
