@@ -161,6 +161,9 @@ class _Reader:
 
     def _flush(self) -> None:
         """Put the mailbox at hand into the list, if there is one, and start the next."""
+        if not self.words and not self.angle and not self.comments:
+            self._clear()
+            return
         words = ["".join(tokens) for tokens in self.words]
         if self.angle is not None:
             email = _without_route("".join(self.angle))

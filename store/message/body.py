@@ -17,6 +17,7 @@ BODY_CHARACTERS = 1024 * 1024
 
 _BASE64_RUNS = 1_000  #: base64 texts one after another in one part
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
+_ONLY_BASE64 = re.compile(rb"[A-Za-z0-9+/\r\n]*+")
 _PADDING = re.compile(rb"=[=\s]*+")
 _META_CHARSET = re.compile(rb"<meta[^>]{1,200}?charset\s*=\s*[\"']?([A-Za-z0-9_:.-]{1,40})", re.IGNORECASE)
 
@@ -57,12 +58,17 @@ def _whole_characters(octets: bytes) -> bytes:
 
 
 def _decode_base64(encoded: bytes) -> bytes:
-    """Texts that end in padding may follow each other, as some senders hide content; each is read."""
+    """Texts that end in padding may follow each other, as some senders hide content; each is read.
+
+    What follows the padding and is no base64 is a footer some mailing list added: left out.
+    """
     decoded: list[bytes] = []
     pos = 0
     for _ in range(_BASE64_RUNS):
         padding = _PADDING.search(encoded, pos)
-        decoded.append(_base64_run(encoded[pos : padding.start() if padding else len(encoded)]))
+        run = encoded[pos : padding.start() if padding else len(encoded)]
+        if pos == 0 or _ONLY_BASE64.fullmatch(run):
+            decoded.append(_base64_run(run))
         if padding is None:
             break
         pos = padding.end()

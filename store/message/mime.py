@@ -5,6 +5,7 @@ is linear in the octets times the depth, which is bounded.
 """
 
 import re
+from collections.abc import Iterator
 
 from store.message.body import IDENTITY_ENCODINGS
 from store.message.fields import Block, scan_block
@@ -16,6 +17,7 @@ from store.message.parameters import Parameterised, parse_parameterised
 DEPTH_POSSIBLE = 100  #: parts are read by recursion; no setting may go deeper
 FALSE_DELIMITERS = 20_000  #: lines that start like a boundary and are none, in one mail
 LINE_OCTETS = 998  #: RFC 5322 §2.1.1
+_CR = 13
 _ONCE = frozenset(  # RFC 5322 §3.6
     {"date", "from", "sender", "reply-to", "to", "cc", "bcc", "message-id", "in-reply-to", "references", "subject"}
 )
@@ -110,37 +112,43 @@ class _Scan:
 
     def spans(self, start: int, end: int, boundary: bytes, number: str) -> list[tuple[int, int]]:
         """Where the parts lie. The line break before a delimiter belongs to the delimiter."""
-        octets, needle = self.octets, b"\n--" + boundary
+        octets = self.octets
         spans: list[tuple[int, int]] = []
         part_start = -1
-        pos = start - 1  # a multipart has a Content-Type field before it, which ends with a line break
-        while len(spans) < self.limits.parts:
-            at = octets.find(needle, pos, end)
-            if at < 0:
-                break
-            match = _AFTER_DELIMITER.match(octets, at + len(needle), end)
-            pos = at + len(needle)
-            if match is None:
-                self.false_delimiters += 1
-                if self.false_delimiters > FALSE_DELIMITERS:
-                    self.notes.add("mime.boundary-noise", number)
-                    break
-                continue
-            if part_start >= 0 and at >= part_start:
-                spans.append((part_start, at - 1 if at > part_start and octets[at - 1] == 13 else at))
-            part_start, pos = match.end(), match.end() - 1
-            if match[1]:
+        for at, after, closes in self.delimiters(start, end, boundary, number):
+            if 0 <= part_start <= at:  # else the line break is missing between two delimiters: no part
+                spans.append((part_start, at - 1 if at > part_start and octets[at - 1] == _CR else at))
+            part_start = after
+            if closes:
                 if not spans:
                     self.notes.add("mime.multipart-empty", number)
                 return spans
-        if part_start >= 0 and len(spans) < self.limits.parts:
-            spans.append((part_start, end))
-            self.notes.add("mime.close-missing", number)
-        elif part_start < 0:
+            if len(spans) >= self.limits.parts:
+                self.notes.add("mime.parts")
+                return spans
+        if part_start < 0:
             self.notes.add("mime.boundary-missing", number)
         else:
-            self.notes.add("mime.parts")
+            spans.append((part_start, end))
+            self.notes.add("mime.close-missing", number)
         return spans
+
+    def delimiters(self, start: int, end: int, boundary: bytes, number: str) -> Iterator[tuple[int, int, bool]]:
+        """Line break before, end, and whether it closes, of each delimiter line. RFC 2046 §5.1.1."""
+        needle = b"\n--" + boundary
+        pos = start - 1  # a multipart has a Content-Type field before it, which ends with a line break
+        last = 0
+        while (at := self.octets.find(needle, pos, end)) >= 0:
+            pos = at + len(needle)
+            match = _AFTER_DELIMITER.match(self.octets, pos, end)
+            if match is None or at < last:
+                self.false_delimiters += 1
+                if self.false_delimiters > FALSE_DELIMITERS:
+                    self.notes.add("mime.boundary-noise", number)
+                    return
+            if match is not None:
+                last, pos = match.end(), match.end() - 1
+                yield at, last, bool(match[1])
 
     def _may_descend(self, depth: int, number: str) -> bool:
         if depth >= self.depth:
