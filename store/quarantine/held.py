@@ -99,6 +99,12 @@ def by_doubt(view: StoreView, limit: int = 200) -> Iterator[Held]:
             yield held
 
 
+def newest(view: StoreView, limit: int = 200) -> Iterator[Held]:
+    """Held and settled mail, newest first."""
+    for _, row in view.kv.scan(keys.HELD, keys.prefix_end(keys.HELD), reverse=True, limit=limit):
+        yield read_held(row)
+
+
 def count(view: StoreView) -> int:
     return sum(1 for _ in view.kv.scan(keys.HELD_ORDER, keys.prefix_end(keys.HELD_ORDER)))
 

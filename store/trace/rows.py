@@ -51,6 +51,7 @@ class Trace(msgspec.Struct, frozen=True, array_like=True):
     ms: dict[str, float]  #: milliseconds by stage
     links: tuple[str, ...] = ()  #: hosts linked to, at most 20
     thresholds: tuple[float, float, float] = (0.6, 0.85, 0.995)
+    from_name: str = ""  #: display name of the first From address, as the sender wrote it, at most 200 characters
 
 
 read_trace = Reader(Trace)
