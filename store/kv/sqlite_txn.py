@@ -24,6 +24,7 @@ Row = tuple[bytes, bytes]
 
 _FIRST_PAGE_ROWS, _LAST_PAGE_ROWS = 16, 512
 _PAGE_OCTETS = 1 << 20
+_LONGEST_CHECKPOINT_WAIT_S = 0.25
 
 _GET = "SELECT v FROM kv WHERE k=?"
 _PUT = "INSERT INTO kv(k,v) VALUES(?,?) ON CONFLICT(k) DO UPDATE SET v=excluded.v"
@@ -37,8 +38,8 @@ _SCAN_BACK = "SELECT k,v FROM kv WHERE k>=? AND k<? ORDER BY k DESC LIMIT ?"
 class Checkpoints:
     """When the write-ahead log is copied back into the file."""
 
-    pages: int = 1000  #: length of the log from which it is copied back
-    limit_pages: int = 16_384  #: length from which readers are waited for, to start the log anew
+    pages: int = 1000  #: growth of the log after which it is copied back
+    limit_pages: int = 16_384  #: growth after which readers are waited for, to start the log anew
     idle_s: float = 1.0  #: quiet time after which it is copied back however short it is
 
 
@@ -172,8 +173,9 @@ class SqliteLedger:
         self._connection = connection
         self._patience = patience
         self._checkpoints = checkpoints
-        self._wal_pages = 0
-        self.checkpoints = 0
+        self._wal_pages = 0  # length of the log after our last commit
+        self._tried_at = 0  # its length when it was last copied back, as far as readers allowed
+        self._waited_at = 0  # its length when readers were last waited for
         connection.set_wal_hook(self._note_wal)  # takes the place of SQLite's own checkpoint inside the commit
 
     def begin(self, deadline: float) -> None:
@@ -211,24 +213,30 @@ class SqliteLedger:
                 pass  # the failed statement undid it
 
     def tidy(self, *, idle: bool) -> None:
-        """Copy the WAL back when it is long, or when there is time; start it anew when it is far too long."""
-        limits = self._checkpoints
-        if not self._wal_pages or (self._wal_pages < limits.pages and not idle):
+        """Copy the log back when it has grown, or when there is time; start it anew when it is far too long.
+
+        Readers that overlap for ever keep it from starting anew by itself. They are waited for, but not again
+        before it has grown as much again, so that one very long read does not slow down every commit.
+        """
+        limits, pages = self._checkpoints, self._wal_pages
+        if pages < self._tried_at:  # it was started anew
+            self._tried_at = self._waited_at = 0
+        if pages - self._tried_at < (1 if idle else limits.pages):
             return
-        is_far_too_long = self._wal_pages >= limits.limit_pages
-        mode = apsw.SQLITE_CHECKPOINT_RESTART if is_far_too_long else apsw.SQLITE_CHECKPOINT_PASSIVE
-        self._patience.deadline = time.monotonic() + 0.25
+        self._tried_at = pages
+        mode = apsw.SQLITE_CHECKPOINT_PASSIVE
+        if pages - self._waited_at >= limits.limit_pages:
+            self._waited_at = pages
+            mode = apsw.SQLITE_CHECKPOINT_RESTART
+        self._patience.deadline = time.monotonic() + _LONGEST_CHECKPOINT_WAIT_S
         try:
-            total, copied = self._connection.wal_checkpoint(mode=mode)
+            self._connection.wal_checkpoint(mode=mode)
         except apsw.Error:
-            return  # a lock, or no space in the main file: the WAL still holds everything
-        self.checkpoints += 1
-        if copied >= total:
-            self._wal_pages = 0
+            pass  # a lock, or no space in the main file: the log still holds everything
 
     @property
     def idle_s(self) -> float | None:
-        return self._checkpoints.idle_s if self._wal_pages else None
+        return self._checkpoints.idle_s if self._wal_pages != self._tried_at else None
 
     def close(self) -> None:
         self.tidy(idle=True)

@@ -1,0 +1,131 @@
+"""SQLite against the memory double: random transactions, some of them aborted, always the same answers."""
+
+import asyncio
+import contextlib
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from store.kv.contract import WriteTxn
+from store.kv.memory import MemoryKeyValueStore
+from store.kv.sqlite import SqliteKeyValueStore, SqliteSettings
+
+KEYS = st.binary(max_size=2).map(lambda key: key.translate(bytes(range(256))[:4] * 64))  # few keys: many meetings
+VALUES = st.one_of(st.binary(max_size=8), st.integers(1, 2000).map(bytes))
+END = b"\xff" * 4
+
+Step = Callable[[WriteTxn], Any]
+
+
+Store = MemoryKeyValueStore | SqliteKeyValueStore
+Plan = list[tuple[list[Step], bool]]  # bodies: their steps, and whether they are aborted
+
+
+class Aborted(Exception):
+    """Raised at the end of a body that is to be undone."""
+
+
+def _scan_and_act(start: bytes, end: bytes, reverse: bool, limit: int | None, act: str) -> Step:
+    """Scan, and on every second row delete it, or put near it."""
+
+    def step(txn: WriteTxn) -> list[tuple[bytes, bytes]]:
+        seen = []
+        for number, (key, value) in enumerate(txn.scan(start, end, reverse=reverse, limit=limit)):
+            seen.append((key, value))
+            if number % 2 == 0 and act == "delete":
+                txn.delete(key)
+            if number < 30 and act == "put":
+                txn.put(key[:1] + b"\x02", b"met")
+        return seen
+
+    return step
+
+
+def _add(key: bytes, delta: int) -> Step:
+    # A counter has keys of its own: four octets, which no other step writes.
+    return lambda txn: txn.add(b"\x01n" + key[:1] + b"c", delta)
+
+
+STEPS = st.one_of(
+    st.builds(lambda k, v: lambda txn: txn.put(k, v), KEYS, VALUES),
+    st.builds(lambda k: lambda txn: txn.delete(k), KEYS),
+    st.builds(lambda k: lambda txn: txn.get(k), KEYS),
+    st.builds(lambda a, b: lambda txn: txn.delete_range(a, b), KEYS, KEYS),
+    st.builds(
+        _scan_and_act,
+        KEYS,
+        st.one_of(KEYS, st.just(END)),
+        st.booleans(),
+        st.one_of(st.none(), st.integers(0, 9)),
+        st.sampled_from(["look", "delete", "put"]),
+    ),
+    st.builds(_add, KEYS, st.integers(-99, 99)),
+)
+
+
+def _body(steps: list[Step], is_aborted: bool, answers: list[Any]) -> Callable[[WriteTxn], None]:
+    def body(txn: WriteTxn) -> None:
+        answers.extend(step(txn) for step in steps)
+        if is_aborted:
+            raise Aborted
+
+    return body
+
+
+class SqliteLikeMemory(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory()
+        self.loop = asyncio.new_event_loop()
+        self.path = Path(self.folder.name) / "store.db"
+        self.settings = SqliteSettings(readers=1)
+        self.memory = MemoryKeyValueStore()
+        self.sqlite = self.loop.run_until_complete(SqliteKeyValueStore.open(self.path, self.settings))
+
+    async def _apply(self, store: Store, plan: Plan) -> Any:
+        """Run the bodies at once, so that they share a group; their answers in order."""
+        answers: list[list[Any]] = [[] for _ in plan]
+        bodies = [_body(steps, is_aborted, given) for (steps, is_aborted), given in zip(plan, answers, strict=True)]
+        outcomes = await asyncio.gather(*(store.write(body) for body in bodies), return_exceptions=True)
+        return answers, [type(outcome) for outcome in outcomes]
+
+    @rule(plan=st.lists(st.tuples(st.lists(STEPS, max_size=6), st.booleans()), min_size=1, max_size=4))
+    def write(self, plan: Plan) -> None:
+        expected = self.loop.run_until_complete(self._apply(self.memory, plan))
+        assert self.loop.run_until_complete(self._apply(self.sqlite, plan)) == expected
+
+    @rule(number=st.integers(20, 700))
+    def fill(self, number: int) -> None:
+        def body(txn: WriteTxn) -> None:
+            for index in range(number):
+                txn.put(index.to_bytes(2, "little"), b"filled")
+
+        for store in (self.memory, self.sqlite):
+            self.loop.run_until_complete(store.write(body))
+
+    @rule()
+    def reopen(self) -> None:
+        self.loop.run_until_complete(self.sqlite.close())
+        self.sqlite = self.loop.run_until_complete(SqliteKeyValueStore.open(self.path, self.settings))
+
+    @invariant()
+    def both_hold_the_same(self) -> None:
+        expected = self.loop.run_until_complete(self.memory.read(lambda txn: list(txn.scan(b"", END))))
+        assert self.loop.run_until_complete(self.sqlite.read(lambda txn: list(txn.scan(b"", END)))) == expected
+
+    def teardown(self) -> None:
+        with contextlib.closing(self.loop), self.folder:
+            found = self.loop.run_until_complete(self.sqlite.integrity())
+            self.loop.run_until_complete(self.sqlite.close())
+            assert found == []
+
+
+TestSqliteLikeMemory = SqliteLikeMemory.TestCase
+TestSqliteLikeMemory.settings = settings(
+    max_examples=25, stateful_step_count=12, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
