@@ -1,0 +1,1 @@
+"""What operators see: stage times, one canonical log line a mail."""

@@ -1,0 +1,1 @@
+"""Handing mail on to other hosts, from the queue."""

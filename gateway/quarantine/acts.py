@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from email.utils import parseaddr
 
 from gateway.delivery.local import LocalCopy, deliver_copies
 from gateway.outbound.relay import relay_job
 from store.audit import chain
 from store.changes.engine import AccountId, Store, StoreTxn
+from store.labels import rows as labels
+from store.labels.rows import Label
 from store.mail.parsing import digest_octets
 from store.policy import entries as policy
 from store.policy.entries import PolicyEntry
@@ -14,8 +17,8 @@ from store.quarantine import held as quarantine
 from store.quarantine.held import DELETED, RELEASED, Held, HeldCopy, NotHeld
 from store.queue import jobs
 
-Learner = Callable[[StoreTxn, str, bytes, bool, str, int], None]
-"""(txn, reception id, octets, is_spam, by, at_ms): records a label in the same transaction."""
+Learner = Callable[[str, bytes, bool, str, int], Label]
+"""(reception id, octets, is_spam, by, at_ms): the label to record in the act's own transaction."""
 
 
 class Quarantine:
@@ -34,6 +37,7 @@ class Quarantine:
         octets = await self._store.blobs.read(held.blob)
         digest = digest_octets(octets)
         now_ms = self._now_ms()
+        label = self._learn(reception, octets, False, by, now_ms) if learn else None
 
         def body(txn: StoreTxn) -> list[HeldCopy]:
             moved = quarantine.settle(txn, reception, RELEASED, by, now_ms, _chosen(addresses))
@@ -41,9 +45,10 @@ class Quarantine:
             deliver_copies(txn, local, held.blob, digest, now_ms, reception)
             for copy in moved:
                 if copy.relay:
-                    jobs.put(txn, relay_job(txn, reception, held.mail_from, copy.address, copy.relay, held.blob, now_ms))
-            if learn:
-                self._learn(txn, reception, octets, False, by, now_ms)
+                    job = relay_job(txn, reception, held.mail_from, copy.address, copy.relay, held.blob, now_ms)
+                    jobs.put(txn, job)
+            if label is not None:
+                labels.put(txn, label)
             what = ", ".join(c.address for c in moved) + (" (learned as wanted)" if learn else "")
             chain.record(txn, now_ms, by, "quarantine.release", reception, what)
             return moved
@@ -55,13 +60,15 @@ class Quarantine:
     ) -> list[HeldCopy]:
         """Give up held copies; with ``learn`` also as an example of unwanted mail. Raises NotHeld."""
         held = await self._require(reception)
-        octets = await self._store.blobs.read(held.blob) if learn else b""
         now_ms = self._now_ms()
+        label = None
+        if learn:
+            label = self._learn(reception, await self._store.blobs.read(held.blob), True, by, now_ms)
 
         def body(txn: StoreTxn) -> list[HeldCopy]:
             moved = quarantine.settle(txn, reception, DELETED, by, now_ms, _chosen(addresses))
-            if learn:
-                self._learn(txn, reception, octets, True, by, now_ms)
+            if label is not None:
+                labels.put(txn, label)
             what = ", ".join(c.address for c in moved) + (" (learned as unwanted)" if learn else "")
             chain.record(txn, now_ms, by, "quarantine.delete", reception, what)
             return moved
@@ -71,7 +78,7 @@ class Quarantine:
     async def block_sender(self, reception: str, by: str, *, whole_domain: bool = False, days: int = 90) -> PolicyEntry:
         """Block the sender of a mail from now on: its From address, or its whole domain. Raises NotHeld."""
         held = await self._require(reception)
-        subject = held.header_from.lower() or held.mail_from.lower()
+        subject = (parseaddr(held.header_from)[1] or held.mail_from).lower()
         if whole_domain:
             subject = "@" + subject.rpartition("@")[2]
         now = self._clock()

@@ -32,6 +32,14 @@ class Change(IntEnum):
     CREATED = 1
     UPDATED = 2
     DESTROYED = 3
+    COUNTED = 4  #: only the counters of a mailbox moved; to most readers an update
+
+
+#: What an earlier change of the same transaction must be for a later one to add nothing.
+_OUTRANKING = {
+    Change.UPDATED: (bytes([Change.CREATED]), bytes([Change.DESTROYED])),
+    Change.COUNTED: (bytes([Change.CREATED]), bytes([Change.UPDATED]), bytes([Change.DESTROYED])),
+}
 
 
 class AccountView:
@@ -93,10 +101,11 @@ class AccountTxn(AccountView):
         return self.log(kind, object_id, Change.DESTROYED)
 
     def log(self, kind: Kind, object_id: int, change: Change) -> ModSeq:
-        """Note a change. Within one transaction creation outranks update and destruction outranks both."""
+        """Note a change. Within one transaction destruction outranks creation, that an update, that a count."""
         modseq = self.next_modseq()
         key = self._prefix + keys.change(kind, modseq, object_id)
-        if change is Change.UPDATED and self._write.get(key) == bytes([Change.CREATED]):
+        outranking = _OUTRANKING.get(change, ())
+        if outranking and self._write.get(key) in outranking:
             return modseq
         self._write.put(key, bytes([change]))
         return modseq

@@ -56,13 +56,14 @@ def state(view: AccountView, email_id: int) -> EmailState | None:
 
 def add(txn: AccountTxn, new: NewEmail, into: Sequence[MailboxId]) -> tuple[Email, EmailState]:
     """Add an email to one or more mailboxes. Raises NoSuchMailbox."""
+    keywords = _checked(new.keywords)
+    _check_mailboxes(txn, into)
     email_id = EmailId(txn.next_id())
     thread = _thread_for(txn, new.digest, email_id)
     email = _row(email_id, thread, new)
     txn.save(Kind.EMAIL, email_id, keys.email(email_id), pack(email), Change.CREATED)
     txn.link(new.blob, b"E" + keys.u64(email_id))
     txn.index(keys.thread_member(thread, email_id))
-    keywords = _checked(new.keywords)
     modseq = txn.next_modseq()
     placements = {mailbox: _place(txn, email, mailbox, SEEN not in keywords) for mailbox in dict.fromkeys(into)}
     made = EmailState(modseq, modseq, keywords, placements)
@@ -124,6 +125,7 @@ def set_mailboxes(txn: AccountTxn, email_id: EmailId, wanted: Iterable[MailboxId
         return None
     if target.keys() == before.placements.keys():
         return before
+    _check_mailboxes(txn, target)
     email = _require_row(txn, email_id)
     unread = SEEN not in before.keywords
     placements = dict(before.placements)
@@ -139,6 +141,7 @@ def set_mailboxes(txn: AccountTxn, email_id: EmailId, wanted: Iterable[MailboxId
 def copy_within(txn: AccountTxn, email_id: EmailId, mailbox: MailboxId) -> tuple[Email, EmailState]:
     """A second, independent email of the same octets (IMAP COPY: flags may then differ). Raises NoSuchEmail."""
     source, source_state = _require_row(txn, email_id), _require(txn, email_id)
+    _check_mailboxes(txn, (mailbox,))
     copy_id = EmailId(txn.next_id())
     email = replace(source, id=copy_id)
     txn.save(Kind.EMAIL, copy_id, keys.email(copy_id), pack(email), Change.CREATED)
@@ -192,25 +195,32 @@ def _checked(keywords: frozenset[str]) -> frozenset[str]:
 
 def _thread_for(txn: AccountTxn, digest: Digest, email_id: EmailId) -> ThreadId:
     """The thread that holds any message this one names, else a new one. RFC 5256, by references."""
-    named = digest.message_ids + digest.in_reply_to + digest.references[::-1]
-    found: ThreadId | None = None
-    for message_id in named:
-        row = txn.get(keys.message_id(thread_digest(message_id)))
-        if row is not None:
-            found = ThreadId(keys.read_u64(row))
-            break
+    named = dict.fromkeys(digest.message_ids + digest.in_reply_to + digest.references[::-1])
+    known = {key: _living_thread(txn, key) for key in (keys.message_id(thread_digest(name)) for name in named)}
+    found = next((thread for thread in known.values() if thread is not None), None)
     thread = found if found is not None else ThreadId(email_id)
-    for message_id in named:
-        key = keys.message_id(thread_digest(message_id))
-        if found is None or txn.get(key) is None:
+    for key, its_thread in known.items():
+        if its_thread is None:
             txn.index(key, keys.u64(thread))
     txn.log(Kind.THREAD, thread, Change.UPDATED if found is not None else Change.CREATED)
     return thread
 
 
-def _place(txn: AccountTxn, email: Email, mailbox: MailboxId, unread: bool) -> Uid:
-    if txn.get(keys.mailbox(mailbox)) is None:
+def _check_mailboxes(txn: AccountTxn, wanted: Iterable[MailboxId]) -> None:
+    """Before anything is written, so that a caller may go on after a refusal. Raises NoSuchMailbox."""
+    if any(txn.get(keys.mailbox(mailbox)) is None for mailbox in wanted):
         raise mailboxes.NoSuchMailbox("no such mailbox")
+
+
+def _living_thread(txn: AccountTxn, key: bytes) -> ThreadId | None:
+    """The thread a Message-ID leads to, if it still exists: ids outlive it, each email forgets only those it named."""
+    row = txn.get(key)
+    if row is None or next(txn.scan_prefix(b"T" + row, limit=1), None) is None:
+        return None
+    return ThreadId(keys.read_u64(row))
+
+
+def _place(txn: AccountTxn, email: Email, mailbox: MailboxId, unread: bool) -> Uid:
     counts = mailboxes.counts(txn, mailbox)
     uid = counts.uid_next
     txn.index(keys.uid(mailbox, uid), keys.u64(email.id))
@@ -248,4 +258,4 @@ def _count(
         octets=now.octets + total * email.size,
     )
     txn.index(keys.counts(mailbox), pack(moved))
-    txn.log(Kind.MAILBOX, mailbox, Change.UPDATED)
+    txn.log(Kind.MAILBOX, mailbox, Change.COUNTED)

@@ -24,6 +24,7 @@ x      x acct Y mailbox thread             emails of the thread in the mailbox (
 x      x acct M digest                     thread id by Message-ID digest (16 octets)
 x      x acct H kind modseq object         change log: created, updated or destroyed
 x      x acct V mailbox modseq uid         "": a uid that vanished from a mailbox
+x      x acct P ms blob                    an upload that no email uses yet: its size
 q      q H id                              Held: quarantined mail by reception id
 q      q O doubt id                        "": what is still held, most doubtful first
 t      t id                                Trace: one row a mail judged, ids sort by time
@@ -151,6 +152,10 @@ def message_id(digest: bytes) -> bytes:
 
 def change(kind: int, modseq: int, object_id: int) -> bytes:
     return b"H" + bytes([kind]) + u64(modseq) + u64(object_id)
+
+
+def upload(ms: int, blob: BlobId) -> bytes:
+    return b"P" + u64(ms) + blob
 
 
 def vanished(mailbox_id: int, modseq: int, number: int) -> bytes:

@@ -1,0 +1,136 @@
+"""Looks into what a mail program would offer to save: true type, names inside, and what would run."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from gateway.content import archives
+from gateway.content.archives import ArchiveLimits
+from gateway.content.facts import Attachment
+from gateway.content.filetype import true_type
+from store.message.body import decode_part
+from store.message.model import Message, Part
+
+_HEAD = 33 * 1024  #: octets that tell every type
+_UNSEEN = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\u00ad\x00-\x1f\x7f]")
+_WHOLE = frozenset({"zip", "ole", "rtf", "pdf", "html", "svg", "7z"})  #: types that are read beyond their head
+_FILENAME = 255
+
+_MARKS: dict[str, tuple[tuple[str, re.Pattern[bytes]], ...]] = {
+    "html": (
+        ("form", re.compile(rb"<form\b", re.I)),
+        ("password", re.compile(rb"type\s{0,5}=\s{0,5}[\"']?password", re.I)),
+        ("script", re.compile(rb"<script\b|\bon(?:load|error|click)\s{0,5}=|javascript:", re.I)),
+        ("redirect", re.compile(rb"http-equiv\s{0,5}=\s{0,5}[\"']?refresh|location\.(?:href|replace|assign)\b", re.I)),
+        ("smuggling", re.compile(rb"msSaveOrOpenBlob|new\s{1,5}Blob\s{0,5}\(|createObjectURL|\batob\s{0,5}\(", re.I)),
+    ),
+    "ole": (("macro", re.compile(rb"_\x00V\x00B\x00A\x00|V\x00B\x00A\x00_\x00|Attribut(?:e|\x00e\x00) ?VB_", re.S)),),
+    "rtf": (("object", re.compile(rb"\\obj(?:data|update|autlink)\b")),),
+    "pdf": (
+        ("javascript", re.compile(rb"/JavaScript\b|/JS\s{0,5}[(<\d]")),
+        ("launch", re.compile(rb"/Launch\b")),
+        ("encrypted", re.compile(rb"/Encrypt\s{1,5}\d")),
+    ),
+}
+_MARKS["svg"] = _MARKS["html"]
+
+
+@dataclass(frozen=True, slots=True)
+class AttachmentLimits:
+    """How much of a mail's attachments is looked at."""
+
+    parts: int = 60
+    octets: int = 12 * 1024 * 1024  #: decoded of one part
+    total_octets: int = 24 * 1024 * 1024  #: decoded in all
+    archive: ArchiveLimits = ArchiveLimits()
+
+
+def attachments_of(message: Message, limits: AttachmentLimits) -> tuple[Attachment, ...]:
+    """Every part that is more than shown text, in the order of the mail. Bounded; never raises on a mail."""
+    budget = limits.total_octets
+    found: list[Attachment] = []
+    for part in _candidates(message):
+        if len(found) >= limits.parts:
+            break
+        head = decode_part(message, part, min(_HEAD, max(budget, 0)))
+        kind = true_type(head)
+        octets = head
+        if kind in _WHOLE and len(head) == _HEAD:
+            octets = decode_part(message, part, max(0, min(limits.octets, budget)))
+        budget -= len(octets)
+        found.append(_look(part, kind, octets, limits.archive))
+    return tuple(found)
+
+
+def _candidates(message: Message) -> Iterator[Part]:
+    for part in message.root.walk():
+        if part.children or part.message is not None or part.type.startswith("multipart/"):
+            continue
+        shown = part.type in ("text/plain", "text/html") and part.disposition != "attachment" and not part.filename
+        if not shown and not part.type.startswith("message/"):
+            yield part
+
+
+def _look(part: Part, kind: str, octets: bytes, limits: ArchiveLimits) -> Attachment:
+    members: tuple[str, ...] = ()
+    encrypted = bomb = False
+    if kind == "zip":
+        contents = archives.zip_contents(octets, limits)
+        members, encrypted, bomb = contents.members, contents.is_encrypted, contents.is_bomb
+        kind = _kind_of_zip(members)
+    elif kind == "rar":
+        encrypted = archives.rar_is_encrypted(octets)
+    elif kind == "7z":
+        encrypted = archives.sevenzip_is_encrypted(octets)
+    elif kind == "gzip" and (name := archives.gzip_name(octets)):
+        members = (name,)
+    markers = [name for name, pattern in _MARKS.get(kind, ()) if pattern.search(octets)]
+    if any(m.lower().endswith("vbaproject.bin") for m in members):
+        markers.append("macro")
+    if kind == "ole" and _utf16("EncryptedPackage") in octets:
+        encrypted = True
+    return Attachment(
+        part=part.number,
+        filename=part.filename[:_FILENAME],
+        extension=extension_of(part.filename),
+        declared_type=part.type,
+        true_type=kind,
+        size=len(octets),
+        members=members,
+        is_encrypted=encrypted or "encrypted" in markers,
+        is_bomb=bomb,
+        markers=tuple(m for m in markers if m != "encrypted"),
+    )
+
+
+def _utf16(text: str) -> bytes:
+    return text.encode("utf-16-le")
+
+
+def _kind_of_zip(members: tuple[str, ...]) -> str:
+    """The document or program format that a ZIP is the shell of."""
+    names = {m.lower() for m in members}
+    if "[content_types].xml" in names:
+        for folder, kind in (("word/", "docx"), ("xl/", "xlsx"), ("ppt/", "pptx")):
+            if any(n.startswith(folder) for n in names):
+                return kind
+        return "ooxml"
+    if "androidmanifest.xml" in names:
+        return "apk"
+    if "meta-inf/manifest.mf" in names:
+        return "jar"
+    if "mimetype" in names and "content.xml" in names:
+        return "odf"
+    return "zip"
+
+
+def extension_of(filename: str) -> str:
+    """What the system will go by: direction marks, control characters, trailing dots and blanks do not count."""
+    plain = _UNSEEN.sub("", filename).rstrip(". ")
+    name, dot, extension = plain.rpartition(".")
+    return extension.strip().lower()[:20] if dot and name else ""
+
+
+def has_direction_mark(filename: str) -> bool:
+    """Right-to-left overrides turn "gpj.exe" into "exe.jpg" on screen."""
+    return any("\u202a" <= c <= "\u202e" or "\u2066" <= c <= "\u2069" for c in filename)

@@ -1,0 +1,43 @@
+"""Gathers what the content checks read: who is named, what can be followed, what can be opened."""
+
+from dataclasses import dataclass
+
+from gateway.content.attachments import AttachmentLimits, attachments_of
+from gateway.content.facts import ContentFacts
+from gateway.content.urls import urls_of
+from models.view import MailView
+from store.message.model import Address, Message
+
+
+@dataclass(frozen=True, slots=True)
+class ContentLimits:
+    """How much of a hostile mail the content checks read."""
+
+    urls: int = 300
+    addresses: int = 500  #: of one kind of field
+    fields: int = 5  #: of one name
+    attachments: AttachmentLimits = AttachmentLimits()
+
+
+DEFAULT_LIMITS = ContentLimits()
+
+
+def gather(message: Message, view: MailView, limits: ContentLimits = DEFAULT_LIMITS) -> ContentFacts:
+    """Addresses, links and attachments of one mail. Pure and bounded; never raises on a mail, however broken."""
+    return ContentFacts(
+        from_=_addresses(message, "From", limits),
+        reply_to=_addresses(message, "Reply-To", limits),
+        to=_addresses(message, "To", limits),
+        cc=_addresses(message, "Cc", limits),
+        sender=_addresses(message, "Sender", limits),
+        urls=urls_of(view.links, f"{view.subject}\n{view.text}", limits.urls),
+        attachments=attachments_of(message, limits.attachments),
+    )
+
+
+def _addresses(message: Message, name: str, limits: ContentLimits) -> tuple[Address, ...]:
+    """All mailboxes of all fields of a name: a second From is a trick that must not hide behind the first."""
+    found: list[Address] = []
+    for field in message.headers.all(name)[: limits.fields]:
+        found += field.addresses()
+    return tuple(found[: limits.addresses])

@@ -1,0 +1,166 @@
+"""Is a host made to be taken for a domain we watch over? Equal to the eye, one letter off, or dressed in its name."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from gateway.content.hosts import to_unicode
+from gateway.content.psl import public_suffix, registrable
+from gateway.content.skeleton import skeleton
+
+#: Words that fraud adds to a name: "example-login", "secureexample".
+LURE_WORDS = frozenset(
+    "access account accounts activation admin alert alerts app auth authentication backup bank banking billing care "
+    "center claim cloud code confirm corp customer customers delivery device docs email exchange file files gift group "
+    "help helpdesk hr id identity inc info invest invoice invoices key live login logins mail mailbox member mfa my "
+    "notice notification official office online order orders parcel password pay payment payments payroll portal prime "
+    "profile promo refund rewards reset safe secure secured security service services session share shipping shop sign "
+    "signin sso staff store support survey team tech token tracking transfer unlock update updates user users validate "
+    "validation verification verified verify vpn wallet web webmail".split()
+)
+
+_SHORTEST_EDITED = 6  #: characters of a name below which one letter makes too many other words
+_SHORTEST_TWICE = 9  #: below which only one edit counts
+_SHORTEST_ANY_WORD = 6  #: below which only words of fraud count as added
+_SHORTEST = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Which domain a host imitates, and how."""
+
+    domain: str
+    how: str  #: "homograph", "typo", "words", "hyphen", "ending" or "subdomain"
+
+
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    domain: str
+    label: str  #: as people write it, Unicode, without the public suffix
+    skeleton: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A set of watched domains, prepared once for each configuration."""
+
+    own: frozenset[str]
+    watched: tuple[_Watched, ...]
+    by_skeleton: dict[str, _Watched]
+
+
+@lru_cache(maxsize=64)
+def _prepared(domains: tuple[str, ...]) -> _Table:
+    watched = []
+    for domain in domains:
+        label = _label(domain)
+        if len(label) >= _SHORTEST:
+            watched.append(_Watched(domain, label, skeleton(label)))
+    own = frozenset(domains) | {registrable(d) for d in domains}
+    return _Table(own, tuple(watched), {w.skeleton: w for w in reversed(watched)})
+
+
+def _label(domain: str) -> str:
+    """ "xn--mller-kva.co.uk" gives "müller"."""
+    base = registrable(domain) or domain
+    suffix = public_suffix(base)
+    return to_unicode(base.removesuffix("." + suffix) if suffix != base else base)
+
+
+@lru_cache(maxsize=16_384)
+def lookalike(host: str, protected: tuple[str, ...], *, endings: bool = True) -> Match | None:
+    """What a host (ASCII, lower case) imitates among the protected domains; None for these themselves.
+
+    ``endings`` also counts the same name under another public suffix, which is right for domains whose owner told us
+    all of them, and wrong for a world-wide brand.
+    """
+    if not protected or not host:
+        return None
+    table = _prepared(protected)
+    base = registrable(host) or host
+    if base in table.own or host in table.own:
+        return None
+    return (
+        _same_to_the_eye(base, table, endings)
+        or _as_subdomain(host, table)
+        or _dressed(base, table)
+        or _typo(base, table)
+    )
+
+
+def _same_to_the_eye(base: str, table: _Table, endings: bool) -> Match | None:
+    label = _label(base)
+    twin = table.by_skeleton.get(skeleton(label))
+    if twin is None:
+        return None
+    if twin.label != label:
+        return Match(twin.domain, "homograph")
+    return Match(twin.domain, "ending") if endings else None
+
+
+def _as_subdomain(host: str, table: _Table) -> Match | None:
+    """ "example.com.evil.test" and "example.com-login.test"."""
+    dotted = "." + host
+    for one in table.watched:
+        at = dotted.find("." + one.domain)
+        after = dotted[at + 1 + len(one.domain) :][:1] if at >= 0 else ""
+        if after and after in ".-":
+            return Match(one.domain, "subdomain")
+    return None
+
+
+def _dressed(base: str, table: _Table) -> Match | None:
+    """The name with a word or a hyphen added: "example-login", "secureexample", "exam-ple"."""
+    label = _label(base)
+    words = [w for w in label.split("-") if w]
+    joined = skeleton("".join(words))
+    reduced = [skeleton(w) for w in words]
+    for one in table.watched:
+        plain = one.skeleton.replace("-", "")
+        if joined == plain:
+            return Match(one.domain, "hyphen")
+        if one.skeleton in reduced and len(words) > 1:
+            others = [w for w, r in zip(words, reduced, strict=True) if r != one.skeleton]
+            if len(one.label) >= _SHORTEST_ANY_WORD or any(w in LURE_WORDS for w in others):
+                return Match(one.domain, "words")
+        if len(plain) > _SHORTEST and _with_lure_word(joined, plain):
+            return Match(one.domain, "words")
+    return None
+
+
+def _with_lure_word(joined: str, plain: str) -> bool:
+    if joined.startswith(plain):
+        return joined[len(plain) :] in _LURE_SKELETONS
+    return joined.endswith(plain) and joined[: -len(plain)] in _LURE_SKELETONS
+
+
+_LURE_SKELETONS = frozenset(skeleton(word) for word in LURE_WORDS)
+
+
+def _typo(base: str, table: _Table) -> Match | None:
+    label = skeleton(_label(base))
+    for one in table.watched:
+        length = min(len(one.label), len(label))
+        if length < _SHORTEST_EDITED or abs(len(label) - len(one.skeleton)) > 2:
+            continue
+        most = 2 if length >= _SHORTEST_TWICE else 1
+        if edits(label, one.skeleton, most) <= most:
+            return Match(one.domain, "typo")
+    return None
+
+
+def edits(one: str, other: str, most: int) -> int:
+    """Insertions, deletions, changes and swaps of neighbours between two words; gives up above ``most``."""
+    if abs(len(one) - len(other)) > most:
+        return most + 1
+    before: list[int] = []
+    row = list(range(len(other) + 1))
+    for i, a in enumerate(one, 1):
+        older, before, row = before, row, [i]
+        for j, b in enumerate(other, 1):
+            cost = min(before[j] + 1, row[-1] + 1, before[j - 1] + (a != b))
+            if i > 1 and j > 1 and a == other[j - 2] and one[i - 2] == b:
+                cost = min(cost, older[j - 2] + 1)
+            row.append(cost)
+        if min(row) > most:
+            return most + 1
+    return row[-1]

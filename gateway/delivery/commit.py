@@ -1,0 +1,217 @@
+"""Acting on a verdict: one transaction with the mail, its copies, quarantine, jobs, trace, learning and audit."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+import msgspec
+
+from gateway.delivery.headers import result_headers
+from gateway.delivery.local import LocalCopy, deliver_copies
+from gateway.envelope import Recipient
+from gateway.mailauth.stamp import stamp
+from gateway.observe.stages import Stages
+from gateway.outbound.relay import relay_job
+from gateway.pipeline.facts import DataFacts
+from gateway.pipeline.judge import Judgement
+from gateway.pipeline.verdict import Action, Verdict
+from gateway.reputation import history
+from store.audit import chain
+from store.blob.contract import Staged
+from store.changes.engine import AccountId, Store, StoreTxn
+from store.labels import rows as labels
+from store.labels.rows import Label
+from store.mail.parsing import Digest, digest_octets
+from store.quarantine import held as quarantine
+from store.quarantine.held import HELD, Held, HeldCopy
+from store.queue import jobs
+from store.trace import rows as trace
+from store.trace.rows import OutcomeRow, ReasonRow, Trace
+
+DAY_MS = 86_400_000
+TRAP = "trap"
+
+LabelOf = Callable[[str, DataFacts, bool, str, int], Label]
+"""(reception id, facts, is_spam, by, at_ms): the label of a mail whose facts are at hand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a mail; the trace row holds the rest."""
+
+    action: Action
+    category: str
+    trace: Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Turns verdicts into durable rows."""
+
+    store: Store
+    hostname: str
+    keep_days: int
+    thresholds: tuple[float, float, float]
+    label_of: LabelOf
+    threads: Executor | None = None
+
+    async def act(self, facts: DataFacts, judgement: Judgement, stages: Stages) -> Outcome:
+        """Durable when it returns. Raises StoreUnavailable, and then nothing was kept."""
+        verdict = judgement.verdict
+        traps = tuple(r for r in facts.envelope.rcpt_to if r.is_trap)
+        people = tuple(r for r in facts.envelope.rcpt_to if not r.is_trap)
+        action = verdict.action if people else Action.ACCEPT  # a trap's sender is told nothing
+        keeps = bool(people) and action in (Action.ACCEPT, Action.JUNK, Action.QUARANTINE)
+        staged, digest = await self._prepare(facts, verdict) if keeps else (None, None)
+        label = None
+        if traps:
+            now_ms = int(facts.envelope.received_at.timestamp() * 1000)
+            label = self.label_of(facts.envelope.id, facts, True, TRAP, now_ms)
+        unit = _Unit(self, facts, verdict, action, people, traps, staged, digest, label, stages)
+        return await self.store.write(unit.run)
+
+    async def _prepare(self, facts: DataFacts, verdict: Verdict) -> tuple[Staged, Digest]:
+        loop = asyncio.get_running_loop()
+        octets, digest = await loop.run_in_executor(self.threads, self._stamped, facts, verdict)
+        return await self.store.blobs.stage(octets), digest
+
+    def _stamped(self, facts: DataFacts, verdict: Verdict) -> tuple[bytes, Digest]:
+        headers = result_headers(facts, verdict, self.hostname)
+        octets = stamp(facts.message.octets, facts.message, headers, self.hostname)
+        return octets, digest_octets(octets)
+
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """One mail's transaction; ``run`` may be repeated, so it changes nothing but the transaction."""
+
+    commit: Commit
+    facts: DataFacts
+    verdict: Verdict
+    action: Action
+    people: tuple[Recipient, ...]
+    traps: tuple[Recipient, ...]
+    staged: Staged | None
+    digest: Digest | None
+    label: Label | None
+    stages: Stages
+
+    def run(self, txn: StoreTxn) -> Outcome:
+        outcomes = [OutcomeRow(r.address, None, "", TRAP) for r in self.traps]
+        if self.staged is not None and self.digest is not None:
+            txn.keep(self.staged)
+            outcomes += self._hold(txn) if self.action is Action.QUARANTINE else self._deliver(txn, self.digest)
+        else:
+            outcomes += [OutcomeRow(r.address, r.account, _target(r), self.action.name.lower()) for r in self.people]
+        self._learn(txn)
+        row = self._trace(tuple(outcomes))
+        trace.put(txn, row)
+        return Outcome(self.action, row.category, row)
+
+    @property
+    def _now_ms(self) -> int:
+        return int(self.facts.envelope.received_at.timestamp() * 1000)
+
+    def _deliver(self, txn: StoreTxn, digest: Digest) -> list[OutcomeRow]:
+        assert self.staged is not None
+        envelope = self.facts.envelope
+        role = "junk" if self.action is Action.JUNK else "inbox"
+        copies = [LocalCopy(AccountId(r.account), role) for r in self.people if r.account is not None]
+        placed = deliver_copies(txn, copies, self.staged.id, digest, self._now_ms, envelope.id)
+        rows: list[OutcomeRow] = []
+        for recipient in self.people:
+            if recipient.relay is not None:
+                job = relay_job(
+                    txn,
+                    envelope.id,
+                    envelope.mail_from or "",
+                    recipient.address,
+                    _target(recipient),
+                    self.staged.id,
+                    self._now_ms,
+                )
+                jobs.put(txn, job)
+            email = placed.get(AccountId(recipient.account)) if recipient.account is not None else None
+            rows.append(
+                OutcomeRow(recipient.address, recipient.account, _target(recipient), self.action.name.lower(), email)
+            )
+        return rows
+
+    def _hold(self, txn: StoreTxn) -> list[OutcomeRow]:
+        assert self.staged is not None
+        envelope, verdict = self.facts.envelope, self.verdict
+        strongest = next((r.sentence for r in verdict.reasons if r.nats > 0 and r.signal != "prior"), "")
+        hold_at = self.commit.thresholds[1]
+        quarantine.put(
+            txn,
+            Held(
+                id=envelope.id,
+                blob=self.staged.id,
+                held_ms=self._now_ms,
+                expires_ms=self._now_ms + self.commit.keep_days * DAY_MS,
+                category=verdict.category,
+                probability=verdict.probability,
+                doubt=int(abs(verdict.probability - hold_at) * 10_000),
+                mail_from=envelope.mail_from or "",
+                header_from=_header_from(self.facts),
+                subject=self.facts.view.subject[:300],
+                why=next((r.sentence for r in verdict.reasons if r.signal == verdict.rule), strongest),
+                copies=tuple(HeldCopy(r.address, r.account, _target(r), HELD) for r in self.people),
+            ),
+        )
+        chain.record(
+            txn,
+            self._now_ms,
+            "mailward",
+            "quarantine.hold",
+            envelope.id,
+            f"{verdict.category} {verdict.probability:.3f}",
+        )
+        return [OutcomeRow(r.address, r.account, _target(r), "quarantine") for r in self.people]
+
+    def _learn(self, txn: StoreTxn) -> None:
+        history.record(txn, self.facts, self.action, is_trap=bool(self.traps))
+        if self.label is not None:
+            labels.put(txn, self.label)
+            chain.record(txn, self._now_ms, "mailward", "trap.learn", self.facts.envelope.id, self.traps[0].address)
+
+    def _trace(self, outcomes: tuple[OutcomeRow, ...]) -> Trace:
+        envelope, verdict = self.facts.envelope, self.verdict
+        only_traps = bool(self.traps) and not self.people
+        return Trace(
+            id=envelope.id,
+            received_ms=self._now_ms,
+            ip=str(envelope.peer.ip),
+            helo=envelope.peer.helo,
+            tls=envelope.peer.tls,
+            mail_from=envelope.mail_from or "",
+            header_from=_header_from(self.facts),
+            subject=self.facts.view.subject[:300],
+            size=len(self.facts.message.octets),
+            blob=self.staged.id if self.staged is not None else None,
+            category=TRAP if only_traps else verdict.category,
+            action=TRAP if only_traps else self.action.name.lower(),
+            probability=verdict.probability,
+            rule=verdict.rule,
+            reasons=tuple(ReasonRow(r.signal, r.nats, r.sentence) for r in verdict.reasons),
+            model_ids=verdict.model_ids,
+            policy_id=verdict.policy_id,
+            auth=msgspec.json.encode(self.facts.auth),
+            outcomes=outcomes,
+            ms=dict(self.stages.ms),
+            links=tuple(dict.fromkeys(url.host for url in self.facts.content.urls))[:20],
+            thresholds=self.commit.thresholds,
+        )
+
+
+def _target(recipient: Recipient) -> str:
+    return f"{recipient.relay.host}:{recipient.relay.port}" if recipient.relay is not None else ""
+
+
+def _header_from(facts: DataFacts) -> str:
+    """Name and address of the first author, as people write it, cut to a sane length."""
+    if not facts.content.from_:
+        return ""
+    author = facts.content.from_[0]
+    return (f"{author.name} <{author.email}>" if author.name else author.email)[:300]

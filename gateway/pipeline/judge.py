@@ -1,0 +1,159 @@
+"""Judging one mail: facts in, verdict out. The cheap evidence first, the language model only in doubt.
+
+Used by the reception, by ``mailward scan`` and by ``mailward try`` alike, so that what is tried is what runs.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import structlog
+
+from gateway.observe.stages import Stages
+from gateway.pipeline.evidence import Check, Evidence, PureCheck, Signal
+from gateway.pipeline.facts import DataFacts
+from gateway.pipeline.run import CHECK_FAILED, ask, ask_pure
+from gateway.pipeline.verdict import Policy, Verdict, decide
+from models.view import MailView
+
+log = structlog.get_logger()
+
+WORDS = Signal("model.words", "The words say: {detail}", "spam")
+LOCAL = Signal("model.local", "Mail like this was judged by people here before: {detail}", "spam")
+LANGUAGE = Signal("model.language", "The language model reads it as {detail}", "spam")
+
+#: By what the language model thinks it is, so that the category of a verdict can follow it.
+LANGUAGE_AS = {
+    "phish": Signal("model.language", LANGUAGE.about, "phish"),
+    "bec": Signal("model.language", LANGUAGE.about, "bec"),
+}
+
+#: Signals of mail that is read by the language model whatever the odds: a lure must not pass on words alone.
+RISKY_PREFIXES = ("lure.", "url.lookalike", "display_name.", "sender.lookalike")
+
+EMITS = frozenset({WORDS, LOCAL, LANGUAGE})
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """A model's calibrated log-odds that a mail is unwanted, and why in a few words."""
+
+    log_odds: float
+    detail: str
+    kind: str = ""  #: "phish", "bec", ... when the model tells kinds apart
+
+
+class Scorer(Protocol):
+    """The models as the judge needs them."""
+
+    model_ids: tuple[str, ...]
+
+    def words(self, view: MailView) -> Opinion: ...
+
+    def local(self, view: MailView) -> Opinion | None:
+        """What this organisation's own labels say; None while there are too few."""
+        ...
+
+    def language(self, view: MailView, words: Opinion) -> Opinion | None:
+        """The correction to the words' log-odds; None when there is no language model."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A verdict with the evidence it was made of."""
+
+    verdict: Verdict
+    evidence: tuple[Evidence, ...]
+    asked_language_model: bool
+
+
+class Judge:
+    """Checks, models and policy, put together by the composition root."""
+
+    def __init__(
+        self,
+        pure: Sequence[PureCheck[DataFacts]],
+        awaiting: Sequence[Check[DataFacts]],
+        scorer: Scorer,
+        policy: Policy,
+        *,
+        doubt: tuple[float, float] = (0.02, 0.98),
+        threads: Executor | None = None,
+        language_budget_s: float = 5.0,
+    ) -> None:
+        self._pure = pure
+        self._awaiting = awaiting
+        self._scorer = scorer
+        self.policy = policy
+        self._doubt = doubt
+        self._threads = threads
+        self._language_budget_s = language_budget_s
+
+    async def judge(self, facts: DataFacts, stages: Stages) -> Judgement:
+        """Gather all evidence and decide. Never raises for what a mail holds."""
+        asked = [asyncio.ensure_future(ask(check, facts)) for check in self._awaiting]
+        loop = asyncio.get_running_loop()
+        evidence, words = await loop.run_in_executor(self._threads, self._compute, facts, stages)
+        if asked:
+            with stages.measure("sources"):
+                for found in await asyncio.gather(*asked):
+                    evidence.extend(found)
+        verdict = decide(evidence, self.policy, self._scorer.model_ids)
+        needs_reading = words is not None and self._is_in_doubt(verdict, evidence)
+        if needs_reading and words is not None:
+            with stages.measure("language"):
+                evidence.extend(await self._read(facts.view, words))
+            verdict = decide(evidence, self.policy, self._scorer.model_ids)
+        return Judgement(verdict, tuple(evidence), needs_reading)
+
+    def _compute(self, facts: DataFacts, stages: Stages) -> tuple[list[Evidence], Opinion | None]:
+        with stages.measure("checks"):
+            evidence = ask_pure(self._pure, facts)
+        with stages.measure("words"):
+            words = self._guard("words", lambda: self._scorer.words(facts.view))
+            local = self._guard("local", lambda: self._scorer.local(facts.view))
+        if isinstance(words, Evidence):
+            return [*evidence, words], None
+        if words is not None:
+            evidence.append(Evidence(WORDS, words.detail, words.log_odds))
+        if isinstance(local, Evidence):
+            evidence.append(local)
+        elif local is not None:
+            evidence.append(Evidence(LOCAL, local.detail, local.log_odds))
+        return evidence, words
+
+    def _is_in_doubt(self, verdict: Verdict, evidence: Sequence[Evidence]) -> bool:
+        if self._doubt[0] < verdict.probability < self._doubt[1]:
+            return True
+        # A lure that already sums to almost certain needs no reading; one that looks harmless does.
+        return verdict.probability <= self._doubt[0] and any(e.signal.name.startswith(RISKY_PREFIXES) for e in evidence)
+
+    async def _read(self, view: MailView, words: Opinion) -> list[Evidence]:
+        loop = asyncio.get_running_loop()
+        run = loop.run_in_executor(
+            self._threads, self._guard, "language", lambda: self._scorer.language(view, words)
+        )
+        try:
+            async with asyncio.timeout(self._language_budget_s):
+                opinion = await run
+        except TimeoutError:
+            # The cheap verdict stands: it is complete without this opinion.
+            log.warning("language.overrun", budget_s=self._language_budget_s)
+            return []
+        if opinion is None:
+            return []
+        if isinstance(opinion, Evidence):
+            return [opinion]
+        signal = LANGUAGE_AS.get(opinion.kind, LANGUAGE)
+        return [replace(Evidence(signal, opinion.detail), strength=opinion.log_odds)]
+
+    @staticmethod
+    def _guard(name: str, run: Callable[[], Opinion | None]) -> Opinion | Evidence | None:
+        try:
+            return run()
+        except Exception as error:  # a model that breaks down is evidence, like a check that does
+            log.error("model.failed", model=name, error=repr(error), exc_info=error)
+            return Evidence(CHECK_FAILED, f"model {name}")

@@ -1,0 +1,55 @@
+"""The table of contents of the whole product: what happens to one mail between its last dot and our reply."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from gateway.delivery.commit import Commit, Outcome
+from gateway.envelope import Envelope
+from gateway.observe.stages import Stages
+from gateway.pipeline.gather import Gatherer
+from gateway.pipeline.judge import Judge
+from gateway.pipeline.verdict import Action
+from gateway.reply import Reply, accepted, deferred, refused, unavailable
+from store.kv.contract import StoreError
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Reception:
+    """Everything needed to judge one mail and act on the verdict. Built by the composition root."""
+
+    gatherer: Gatherer
+    judge: Judge
+    commit: Commit
+    at_once: asyncio.Semaphore
+    clock: Callable[[], datetime]
+    announce: Callable[[Outcome], None]
+
+    async def receive(self, envelope: Envelope, octets: bytes) -> Reply:
+        """The reply is the last thing that happens: 250 means the commit is durable."""
+        stages = Stages()
+        try:
+            async with self.at_once:
+                facts = await self.gatherer.facts(envelope, octets, stages)
+                judgement = await self.judge.judge(facts, stages)
+            with stages.measure("store"):
+                outcome = await self.commit.act(facts, judgement, stages)
+        except StoreError as error:
+            log.error("reception.store", id=envelope.id, error=repr(error))
+            return unavailable(envelope.id)
+        self.announce(outcome)
+        match outcome.action:
+            case Action.REJECT:
+                return refused(outcome.category, envelope.id)
+            case Action.DEFER:
+                return deferred(envelope.id)
+            case _:
+                return accepted(envelope.id)
+
+
+Receive = Callable[[Envelope, bytes], Awaitable[Reply]]
