@@ -35,6 +35,9 @@ _MARKS: dict[str, tuple[tuple[str, re.Pattern[bytes]], ...]] = {
 _MARKS["svg"] = _MARKS["html"]
 
 
+_ARCHIVES = ArchiveLimits()
+
+
 @dataclass(frozen=True, slots=True)
 class AttachmentLimits:
     """How much of a mail's attachments is looked at."""
@@ -42,7 +45,7 @@ class AttachmentLimits:
     parts: int = 60
     octets: int = 12 * 1024 * 1024  #: decoded of one part
     total_octets: int = 24 * 1024 * 1024  #: decoded in all
-    archive: ArchiveLimits = ArchiveLimits()
+    archive: ArchiveLimits = _ARCHIVES
 
 
 def attachments_of(message: Message, limits: AttachmentLimits) -> tuple[Attachment, ...]:

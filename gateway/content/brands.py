@@ -70,12 +70,13 @@ ALIASES: dict[str, str] = {
     "usps tracking": "usps",
 }
 
-#: Words that may follow a brand in a sender's name without making it another name.
-OFFICES = frozenset(
+_OFFICES = (
     "account accounts alert alerts billing care center centre com customer delivery department express fraud help "
     "helpdesk id inc info limited ltd mail member message no noreply notice notification notifications official online "
-    "payments reply security service services support team the update verification".split()
+    "payments reply security service services support team the update verification"
 )
+#: Words that may follow a brand in a sender's name without making it another name.
+OFFICES = frozenset(_OFFICES.split())
 
 
 @cache

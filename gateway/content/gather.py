@@ -9,6 +9,9 @@ from models.view import MailView
 from store.message.model import Address, Message
 
 
+_ATTACHMENTS = AttachmentLimits()
+
+
 @dataclass(frozen=True, slots=True)
 class ContentLimits:
     """How much of a hostile mail the content checks read."""
@@ -16,7 +19,7 @@ class ContentLimits:
     urls: int = 300
     addresses: int = 500  #: of one kind of field
     fields: int = 5  #: of one name
-    attachments: AttachmentLimits = AttachmentLimits()
+    attachments: AttachmentLimits = _ATTACHMENTS
 
 
 DEFAULT_LIMITS = ContentLimits()

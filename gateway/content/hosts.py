@@ -1,4 +1,4 @@
-"""Host names as browsers read them: numeric hosts in any notation, IDN labels decoded, nothing trusted. WHATWG URL §3.5."""
+"""Host names as browsers read them: numeric hosts in any notation, IDN labels decoded. WHATWG URL §3.5."""
 
 import ipaddress
 import re

@@ -7,16 +7,17 @@ from gateway.content.hosts import to_unicode
 from gateway.content.psl import public_suffix, registrable
 from gateway.content.skeleton import skeleton
 
-#: Words that fraud adds to a name: "example-login", "secureexample".
-LURE_WORDS = frozenset(
+_LURE_WORDS = (
     "access account accounts activation admin alert alerts app auth authentication backup bank banking billing care "
     "center claim cloud code confirm corp customer customers delivery device docs email exchange file files gift group "
     "help helpdesk hr id identity inc info invest invoice invoices key live login logins mail mailbox member mfa my "
     "notice notification official office online order orders parcel password pay payment payments payroll portal prime "
     "profile promo refund rewards reset safe secure secured security service services session share shipping shop sign "
     "signin sso staff store support survey team tech token tracking transfer unlock update updates user users validate "
-    "validation verification verified verify vpn wallet web webmail".split()
+    "validation verification verified verify vpn wallet web webmail"
 )
+#: Words that fraud adds to a name: "example-login", "secureexample".
+LURE_WORDS = frozenset(_LURE_WORDS.split())
 
 _SHORTEST_EDITED = 6  #: characters of a name below which one letter makes too many other words
 _SHORTEST_TWICE = 9  #: below which only one edit counts

@@ -12,7 +12,7 @@ def _rules() -> PublicSuffixList:
 
 @lru_cache(maxsize=8_192)
 def registrable(host: str) -> str:
-    """The domain somebody registered: "mail.example.co.uk" gives "example.co.uk". "" for a suffix itself or an empty name.
+    """The domain somebody registered: "mail.example.co.uk" gives "example.co.uk"; "" for a suffix itself.
 
     Expects lower case; A-labels stay as they are. What lies under a private suffix counts as its own domain
     ("someone.github.io"), because it belongs to someone else than the suffix.
