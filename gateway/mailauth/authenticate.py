@@ -82,7 +82,7 @@ async def warm_up() -> None:
 async def _check_spf(
     envelope: Envelope, resolver: Resolver, settings: AuthSettings, watch: _Watch
 ) -> tuple[SpfResult, SpfResult]:
-    """HELO and MAIL FROM (RFC 7208 §2.3, §2.4). Mail from inside, or of a user who has logged in, is not asked about."""
+    """HELO and MAIL FROM (RFC 7208 §2.3, §2.4); nothing for mail from inside or of a user who has logged in."""
     peer = envelope.peer
     if _is_local(peer.ip) or peer.user:
         return SpfResult(scope="helo"), SpfResult(scope="mfrom")

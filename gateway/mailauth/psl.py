@@ -15,7 +15,7 @@ class _SuffixList(Protocol):
 def load_suffixes() -> _SuffixList:
     from publicsuffixlist import PublicSuffixList
 
-    return cast(_SuffixList, PublicSuffixList(idna=True))
+    return cast(_SuffixList, PublicSuffixList())
 
 
 def registered_domain(domain: str) -> str:

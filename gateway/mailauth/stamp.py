@@ -1,0 +1,86 @@
+"""Puts our header fields on top of a mail, and takes off those that claim to be ours. RFC 8601 §5.
+
+The body is not touched. Fields of others are not touched either: a forwarder's signatures may cover them.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from email.header import Header
+
+from store.message.model import Message
+
+_NAME = re.compile(r"[\x21-\x39\x3b-\x7e]+")
+_FOLD = re.compile(r"\r?\n[ \t]+")
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f]+")
+_OURS = (b"x-mailward-", b"x-spam-")
+_LINE = 900  #: octets of a line before it is cut; RFC 5322 §2.1.1 allows 998
+_COMMENT = re.compile(rb"\([^()\\]*(?:\\.[^()\\]*)*\)")
+_COMMENT_DEPTH = 20
+
+
+def stamp(octets: bytes, message: Message, new_headers: Sequence[tuple[str, str]], authserv_id: str) -> bytes:
+    """The mail with forged fields gone and new ones on top, in their order. Raises ValueError for a bad field name."""
+    start, end = message.root.header_start, message.root.body_start
+    kept = b"".join(field for field in _fields(octets[start:end]) if not is_forged(field, authserv_id))
+    top = b"".join(render_field(name, value) for name, value in new_headers)
+    return top + kept + octets[end:]
+
+
+def is_forged(field: bytes, authserv_id: str) -> bool:
+    """Does this field say what only we may say?"""
+    name, colon, value = field.partition(b":")
+    lower = name.strip().lower()
+    if not colon:
+        return False
+    if lower.startswith(_OURS):
+        return True
+    return lower == b"authentication-results" and _claims(value, authserv_id)
+
+
+def render_field(name: str, value: str) -> bytes:
+    """A field with its CRLF. Folds in the value stay; any other control character becomes a space."""
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"not a header field name: {name!r}")
+    lines = [_line(_CONTROLS.sub(" ", piece).strip()) for piece in _FOLD.split(value)]
+    return f"{name}: ".encode("ascii") + b"\r\n\t".join(line for line in lines if line) + b"\r\n"
+
+
+def _line(text: str) -> bytes:
+    """ASCII as it is, cut where too long; other text as encoded words. RFC 2047."""
+    if not text.isascii():
+        encoded = Header(text.encode("utf-8", "replace").decode("utf-8"), "utf-8", maxlinelen=70)
+        return encoded.encode(linesep="\r\n").encode("ascii")
+    pieces = [text[i : i + _LINE] for i in range(0, len(text), _LINE)]
+    return "\r\n\t".join(piece.strip() for piece in pieces).encode("ascii")
+
+
+def _fields(block: bytes) -> Iterator[bytes]:
+    """Fields with their folded lines; the blank line at the end comes by itself."""
+    field: list[bytes] = []
+    for line in block.splitlines(keepends=True):
+        if field and line[:1] not in (b" ", b"\t"):
+            yield b"".join(field)
+            field = []
+        field.append(line)
+    if field:
+        yield b"".join(field)
+
+
+def _claims(value: bytes, authserv_id: str) -> bool:
+    """Is this our authserv-id, or none at all? RFC 8601 §2.2, §5."""
+    plain = value.partition(b";")[0] if b"(" not in value else _without_comments(value).partition(b";")[0]
+    words = plain.replace(b'"', b" ").split()
+    if not words:
+        return True
+    told = words[0].rstrip(b".").lower()
+    return told == authserv_id.encode("utf-8", "replace").rstrip(b".").lower()
+
+
+def _without_comments(value: bytes) -> bytes:
+    head = value[:4_096]
+    for _ in range(_COMMENT_DEPTH):
+        shorter = _COMMENT.sub(b" ", head)
+        if shorter == head:
+            break
+        head = shorter
+    return head
