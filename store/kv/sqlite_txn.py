@@ -4,6 +4,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import apsw
@@ -25,9 +26,13 @@ Row = tuple[bytes, bytes]
 _FIRST_PAGE_ROWS, _LAST_PAGE_ROWS = 16, 512
 _PAGE_OCTETS = 1 << 20
 _LONGEST_CHECKPOINT_WAIT_S = 0.25
+_PENDING_ROWS, _PENDING_OCTETS = 512, 1 << 20  # what a transaction holds back at most
 
 _GET = "SELECT v FROM kv WHERE k=?"
-_PUT = "INSERT INTO kv(k,v) VALUES(?,?) ON CONFLICT(k) DO UPDATE SET v=excluded.v"
+_PUT_MANY = {
+    rows: f"INSERT INTO kv(k,v) VALUES{','.join(['(?,?)'] * rows)} ON CONFLICT(k) DO UPDATE SET v=excluded.v"
+    for rows in (1, 2, 4, 8, 16, 32)
+}
 _DELETE = "DELETE FROM kv WHERE k=?"
 _DELETE_RANGE = "DELETE FROM kv WHERE k>=? AND k<?"
 _SCAN = "SELECT k,v FROM kv WHERE k>=? AND k<? ORDER BY k LIMIT ?"
@@ -66,18 +71,29 @@ def refusal(error: apsw.Error) -> StoreError:
 
 
 class SqliteTxn:
-    """One transaction on a connection, as its body sees it."""
+    """One transaction on a connection, as its body sees it.
 
-    __slots__ = ("_changes", "_connection", "_ended", "lost")
+    Puts and deletes are held back and written many at a time: each statement gives up the interpreter's lock,
+    and a busy event loop may take milliseconds to give it back. For the same reason there is no savepoint
+    until something is written before the body has ended.
+    """
+
+    __slots__ = ("_changes", "_connection", "_ended", "_pending", "_pending_octets", "has_savepoint", "lost")
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
         self._changes = 0
         self._ended = False
+        self._pending: dict[bytes, bytes | None] = {}  # None: to be deleted
+        self._pending_octets = 0
+        self.has_savepoint = False
         #: Why SQLite gave up, after which nothing of the transaction counts, whatever its body makes of it.
         self.lost: StoreError | None = None
 
     def get(self, key: bytes) -> bytes | None:
+        self._check_open()
+        if key in self._pending:
+            return self._pending[key]
         rows = self._ask(_GET, (key,))
         return rows[0][0] if rows else None
 
@@ -113,6 +129,7 @@ class SqliteTxn:
         """Up to ``rows`` rows or about _PAGE_OCTETS, and whether nothing follows."""
         page: list[Row] = []
         octets = 0
+        self._write_early()
         try:
             cursor = self._connection.execute(_SCAN_BACK if reverse else _SCAN, (start, end, rows))
             for key, value in cursor:
@@ -126,32 +143,68 @@ class SqliteTxn:
         return page, len(page) < rows
 
     def put(self, key: bytes, value: bytes) -> None:
-        self._change(_PUT, (key, check_value(value)))
+        self._hold(_octets(key), check_value(_octets(value)))
 
     def delete(self, key: bytes) -> None:
-        self._change(_DELETE, (key,))
+        self._hold(_octets(key), None)
 
     def delete_range(self, start: bytes, end: bytes) -> None:
-        self._change(_DELETE_RANGE, (start, end))
+        self._check_open()
+        self._open_savepoint()
+        self._write_pending()
+        self._ask(_DELETE_RANGE, (start, end))
+        self._changes += 1
 
     def add(self, key: bytes, delta: int) -> int:
         total = counter(self.get(key)) + delta
         self.put(key, counter_octets(total))
         return total
 
-    def end(self) -> None:
-        self._ended = True
+    def finish(self) -> None:
+        """Write what was held back; the body has ended well."""
+        self._check_open()
+        self._write_pending()
 
-    def _change(self, sql: str, values: tuple[bytes, ...]) -> None:
-        self._ask(sql, values)
+    def end(self) -> None:
+        """Be of no more use, to whoever kept the transaction or one of its scans."""
+        self._ended = True
+        self._pending.clear()
+
+    def _hold(self, key: bytes, value: bytes | None) -> None:
+        self._check_open()
+        self._pending[key] = value
+        self._pending_octets += len(key) + len(value or b"")
         self._changes += 1
+        if len(self._pending) >= _PENDING_ROWS or self._pending_octets >= _PENDING_OCTETS:
+            self._write_early()
+
+    def _write_early(self) -> None:
+        """Write what was held back, so that it can be undone alone if the body raises later."""
+        if self._pending:
+            self._open_savepoint()
+            self._write_pending()
+
+    def _open_savepoint(self) -> None:
+        if not self.has_savepoint:
+            self._ask("SAVEPOINT body", ())
+            self.has_savepoint = True
+
+    def _write_pending(self) -> None:
+        rows = [(key, value) for key, value in sorted(self._pending.items()) if value is not None]
+        position = 0
+        while position < len(rows):
+            many = max(size for size in _PUT_MANY if size <= len(rows) - position)
+            self._ask(_PUT_MANY[many], tuple(chain.from_iterable(rows[position : position + many])))
+            position += many
+        for key, value in self._pending.items():
+            if value is None:
+                self._ask(_DELETE, (key,))
+        self._pending.clear()
+        self._pending_octets = 0
 
     def _ask(self, sql: str, values: tuple[bytes, ...]) -> list[Any]:
-        self._check_open()
         try:
             return self._connection.execute(sql, values).fetchall()  # execute alone is lazy
-        except apsw.ConstraintError as error:  # STRICT: text or a number where octets belong
-            raise TypeError(f"keys and values are octets: {error}") from error
         except apsw.Error as error:
             raise self._lose(error) from error
 
@@ -164,6 +217,11 @@ class SqliteTxn:
             raise StoreError("a transaction was used after its end")
         if self.lost is not None:
             raise self.lost
+
+
+def _octets(value: bytes) -> bytes:
+    """``value`` as ``bytes``. Raises TypeError: text would be stored as text, and sorted before all octets."""
+    return value if isinstance(value, bytes) else bytes(memoryview(value))
 
 
 class SqliteLedger:
@@ -187,19 +245,24 @@ class SqliteLedger:
 
     def run(self, body: Callable[[WriteTxn], Any]) -> Any:
         txn = SqliteTxn(self._connection)
-        self._control("SAVEPOINT body")
         try:
             result = body(txn)
         except BaseException:
             txn.end()
-            if txn.lost is None:
+            if txn.lost is not None:
+                raise TransactionLost(txn.lost) from None
+            if txn.has_savepoint:
                 self._control("ROLLBACK TO body")
                 self._control("RELEASE body")
-                raise
-        txn.end()
-        if txn.lost is not None:
-            raise TransactionLost(txn.lost)
-        self._control("RELEASE body")
+            raise
+        try:
+            txn.finish()
+        except BaseException as error:  # boundary: without a savepoint, half of it can only be undone with the group
+            raise TransactionLost(txn.lost or StoreError(f"a write failed: {type(error).__name__}")) from error
+        finally:
+            txn.end()
+        if txn.has_savepoint:
+            self._control("RELEASE body")
         return result
 
     def commit(self) -> None:

@@ -200,9 +200,7 @@ async def test_a_slow_reader_leaves_the_other_readers_free(opened: Opener) -> No
     await slow
 
 
-async def test_a_locked_file_is_unavailable_after_the_deadline_and_works_again(
-    opened: Opener, path: Path
-) -> None:
+async def test_a_locked_file_is_unavailable_after_the_deadline_and_works_again(opened: Opener, path: Path) -> None:
     kv = await opened(SqliteSettings(busy_timeout_s=0.3))
     await kv.write(_count)
     other = apsw.Connection(str(path))
@@ -413,3 +411,40 @@ async def test_the_wal_is_copied_back_when_idle_and_at_close(opened: Opener, pat
     await kv.close()
     assert not path.with_name("store.db-wal").exists()
     assert path.stat().st_size > 100_000
+
+
+@pytest.mark.parametrize("rows", [0, 1, 3, 31, 32, 33, 600, 1500])
+async def test_any_number_of_puts_lands_or_is_undone(opened: Opener, rows: int) -> None:
+    kv = await opened()
+    expected = {b"%05d" % number: b"%d" % number for number in range(rows)}
+
+    def body(txn: WriteTxn) -> None:
+        for key, value in reversed(expected.items()):
+            txn.put(key, value)
+
+    def raising(txn: WriteTxn) -> None:
+        body(txn)
+        txn.delete_range(b"", b"00700")
+        txn.put(b"00001", b"changed")
+        raise KeyError
+
+    await kv.write(body)
+    with pytest.raises(KeyError):
+        await kv.write(raising)
+    assert await kv.read(lambda txn: dict(txn.scan(b"", b"\xff"))) == expected
+
+
+async def test_rows_held_back_are_bounded(opened: Opener, path: Path) -> None:
+    kv = await opened(SqliteSettings(cache_octets=1 << 20))
+    gate = Gate()
+
+    def body(txn: WriteTxn) -> None:
+        for number in range(80):
+            txn.put(b"%03d" % number, bytes(90_000))
+        gate.body(txn)
+
+    writing = asyncio.create_task(kv.write(body))
+    await asyncio.to_thread(gate.is_entered.wait, 20)
+    assert _wal_octets(path) > 4_000_000  # far more than the cache holds has left the process already
+    gate.open()
+    await writing
