@@ -8,7 +8,6 @@ from gateway.content.urls import urls_of
 from models.view import MailView
 from store.message.model import Address, Message
 
-
 _ATTACHMENTS = AttachmentLimits()
 
 

@@ -1,13 +1,8 @@
-"""Registrable domains by the public suffix list, loaded at first use and shared by everything in the process."""
+"""Registrable domains by the public suffix list, remembered: a mail names the same hosts over and over."""
 
-from functools import cache, lru_cache
+from functools import lru_cache
 
-from publicsuffixlist import PublicSuffixList
-
-
-@cache
-def _rules() -> PublicSuffixList:
-    return PublicSuffixList()
+from gateway.mailauth.psl import load_suffixes
 
 
 @lru_cache(maxsize=8_192)
@@ -17,14 +12,13 @@ def registrable(host: str) -> str:
     Expects lower case; A-labels stay as they are. What lies under a private suffix counts as its own domain
     ("someone.github.io"), because it belongs to someone else than the suffix.
     """
-    found = _rules().privatesuffix(host.strip("."))
-    return str(found) if found else ""
+    return load_suffixes().privatesuffix(host.strip(".")) or ""
 
 
-@lru_cache(maxsize=8_192)
 def public_suffix(domain: str) -> str:
     """The part of a name under which strangers register: "example.co.uk" gives "co.uk"."""
-    return str(_rules().publicsuffix(domain.strip(".")) or "")
+    base = registrable(domain)
+    return base.partition(".")[2] if base else domain
 
 
 def same_organisation(one: str, other: str) -> bool:
