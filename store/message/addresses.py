@@ -54,7 +54,18 @@ def read_entries(raw: bytes, limit: int = ADDRESSES) -> tuple[Entry, ...]:
 class _Reader:
     """One address list being read; the attributes are the mailbox at hand."""
 
-    __slots__ = ("angle", "closed", "comments", "comments_end", "found", "in_group", "limit", "text", "words")
+    __slots__ = (
+        "angle",
+        "closed",
+        "comments",
+        "comments_end",
+        "found",
+        "in_group",
+        "limit",
+        "text",
+        "words",
+        "words_before",
+    )
 
     def __init__(self, text: str, limit: int) -> None:
         self.text = text
@@ -69,6 +80,7 @@ class _Reader:
         self.comments: list[str] = []
         self.angle: list[str] | None = None  # tokens between < and >
         self.closed = False
+        self.words_before = 0  # words that stand before the end of the angle brackets
 
     def read(self) -> tuple[Entry, ...]:
         token, pos, joined = _TOKEN, 0, False
@@ -106,7 +118,8 @@ class _Reader:
         if value == "<":
             self._open_angle()
         elif value == ">":
-            self.closed = True
+            if in_angle:
+                self.closed, self.words_before = True, len(self.words)
         elif value in ",;":
             if in_angle and self.angle and self.angle[0].startswith("@"):
                 return False  # obsolete route: <@a.test,@b.test:c@d.test>
@@ -136,7 +149,10 @@ class _Reader:
 
     def _open_angle(self) -> None:
         if self.angle and "@" in "".join(self.angle):
+            later = self.words[self.words_before :]
+            del self.words[self.words_before :]
             self._flush()  # a comma is missing between two mailboxes
+            self.words = later
         elif self.angle is not None:
             self.words.append(self.angle)
         self.angle = []
