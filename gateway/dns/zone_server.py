@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import cast
 
 import dns.exception
 import dns.flags
@@ -68,8 +69,7 @@ class _Datagrams(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        self._transport = cast(asyncio.DatagramTransport, transport)  # its class differs by Python and event loop
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         reply = respond(self._zone, data, over_udp=True)
