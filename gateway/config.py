@@ -2,6 +2,7 @@
 
 import difflib
 import tomllib
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -87,6 +88,10 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     append_octets: int = 50 * 1024 * 1024
 
 
+class Smtp(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    xclient_from: tuple[str, ...] = ()  #: networks of proxies in front that may say who the client is (XCLIENT)
+
+
 class Login(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     plaintext_on_loopback: bool = False  #: let clients on this machine sign in without TLS
 
@@ -105,6 +110,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pyzor: Pyzor = Pyzor()
     model: Model = Model()
     limits: Limits = Limits()
+    smtp: Smtp = Smtp()
     login: Login = Login()
 
 
@@ -167,6 +173,7 @@ def _check(config: Config) -> None:
     ):
         for address in services:
             host_and_port(address)
+    networks_of(config.smtp.xclient_from)
     for address in config.pyzor.servers:
         host_and_port(address)
 
@@ -192,6 +199,14 @@ def host_and_port(address: str) -> tuple[str, int]:
     if not colon or not port.isdigit() or int(port) > 65_535 or not host:
         raise ConfigError(f'{address!r}: write an address as "host:port" or "[v6]:port"')
     return host.strip("[]"), int(port)
+
+
+def networks_of(texts: tuple[str, ...]) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Networks as "192.0.2.0/24" or single addresses. Raises ConfigError."""
+    try:
+        return tuple(ip_network(text) for text in texts)
+    except ValueError as error:
+        raise ConfigError(f"smtp.xclient_from: {error}") from error
 
 
 def relay_of(domain: Domain) -> tuple[str, int] | None:

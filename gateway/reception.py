@@ -14,6 +14,7 @@ from gateway.pipeline.gather import Gatherer
 from gateway.pipeline.judge import Judge
 from gateway.pipeline.verdict import Action
 from gateway.reply import Reply, accepted, deferred, refused, unavailable
+from store.blob.contract import BlobMissing
 from store.kv.contract import StoreError
 
 log = structlog.get_logger()
@@ -39,7 +40,7 @@ class Reception:
                 judgement = await self.judge.judge(facts, stages)
             with stages.measure("store"):
                 outcome = await self.commit.act(facts, judgement, stages)
-        except StoreError as error:
+        except (StoreError, BlobMissing) as error:
             log.error("reception.store", id=envelope.id, error=repr(error))
             return unavailable(envelope.id)
         self.announce(outcome)

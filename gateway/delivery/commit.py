@@ -210,8 +210,8 @@ def _target(recipient: Recipient) -> str:
 
 
 def _header_from(facts: DataFacts) -> str:
-    """Name and address of the first author, as people write it, cut to a sane length."""
+    """Name and address of the first author, as people write it; a long name must not push the address out."""
     if not facts.content.from_:
         return ""
     author = facts.content.from_[0]
-    return (f"{author.name} <{author.email}>" if author.name else author.email)[:300]
+    return f"{author.name[:160]} <{author.email[:320]}>" if author.name else author.email[:320]

@@ -27,8 +27,8 @@ def result_headers(facts: DataFacts, verdict: Verdict, hostname: str) -> list[tu
         ("X-Spam-Score", f"{verdict.score:.1f}"),
         ("X-Spam-Level", "*" * max(0, min(20, int(verdict.score)))),
         ("X-Spam-Status", spam_status(verdict, is_spam)),
-        ("Authentication-Results", authentication_results(facts.auth, hostname)),
-        ("Received-SPF", received_spf(facts.auth, envelope, hostname)),
+        ("Authentication-Results", authentication_results(facts.auth, hostname, str(envelope.peer.ip))),
+        ("Received-SPF", received_spf(facts.auth.spf_mailfrom, envelope, hostname)),
         ("Received", received(facts, hostname, envelope.received_at)),
     ]
     return [(name, value) for name, value in headers if value]

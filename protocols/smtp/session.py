@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any, Protocol
 
 import structlog
@@ -20,6 +20,7 @@ from store.kv.contract import StoreError
 log = structlog.get_logger()
 
 CHUNK_OCTETS = 64 * 1024
+UNKNOWN = frozenset({"[UNAVAILABLE]", "[TEMPUNAVAIL]"})  #: XCLIENT's words for a value it does not have
 
 NEED_HELLO = Reply(503, "5.5.1", "send EHLO first")
 NEED_MAIL = Reply(503, "5.5.1", "send MAIL first")
@@ -48,6 +49,7 @@ class SmtpSettings:
     connections_per_address: int = 20
     command_s: float = 300.0
     data_s: float = 600.0
+    xclient_from: tuple[IPv4Network | IPv6Network, ...] = ()  #: proxies that may say who the client really is
 
 
 class Edge:
@@ -72,8 +74,13 @@ class Roll(Protocol):
     def leave(self, session: "SmtpSession", client: str) -> None: ...
 
 
-class SmtpSession(SMTP):  # type: ignore[misc]
+class SmtpSession(SMTP):
     """One client. Everything here runs on the event loop and only awaits."""
+
+    # aiosmtpd types these as optional; while a command runs they are there.
+    transport: Any
+    session: Any
+    _reader: Any
 
     # aiosmtpd makes its reader with this limit and pauses the transport at twice of it; command lines
     # have their own, much smaller limit.
@@ -96,6 +103,7 @@ class SmtpSession(SMTP):  # type: ignore[misc]
         self._roll = roll
         self._mails = 0
         self._is_welcome = True
+        self._said_client: Peer | None = None  #: by a proxy we trust, through XCLIENT
         self.client = ""  #: address of the peer, for the counters
         self._reset()
 
@@ -107,7 +115,7 @@ class SmtpSession(SMTP):  # type: ignore[misc]
     # What aiosmtpd calls
 
     def _cb_client_connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        super()._cb_client_connected(PushbackReader(reader), writer)
+        super()._cb_client_connected(PushbackReader(reader), writer)  # type: ignore[arg-type]
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if not self.client:  # else it is the same connection, now under TLS
@@ -121,7 +129,7 @@ class SmtpSession(SMTP):  # type: ignore[misc]
         super().connection_lost(error)
 
     def _set_rset_state(self) -> None:
-        super()._set_rset_state()
+        super()._set_rset_state()  # type: ignore[no-untyped-call]
         self._reset()
 
     async def _handle_client(self) -> None:
@@ -163,6 +171,8 @@ class SmtpSession(SMTP):  # type: ignore[misc]
         lines = [self.hostname, "PIPELINING", f"SIZE {self._settings.message_octets}", "8BITMIME", "SMTPUTF8"]
         if self.tls_context and not self._tls_protocol:
             lines.append("STARTTLS")
+        if self._may_xclient():
+            lines.append("XCLIENT ADDR PORT HELO")
         lines.append("ENHANCEDSTATUSCODES")
         marked = [f"250-{line}" for line in lines[:-1]] + [f"250 {lines[-1]}"]
         await self.push("\r\n".join(marked))
@@ -282,8 +292,29 @@ class SmtpSession(SMTP):  # type: ignore[misc]
         tls = self.session.ssl.get("ssl_object") if self.session.ssl else None
         address, port = self.session.peer[:2]
         return replace(
-            peer_of(address, port), helo=str(self.session.host_name)[:255], tls=(tls.version() or "") if tls else ""
+            self._said_client or peer_of(address, port),
+            helo=str(self.session.host_name)[:255],
+            tls=(tls.version() or "") if tls else "",
         )
+
+    def _may_xclient(self) -> bool:
+        ip = peer_of(*self.session.peer[:2]).ip
+        return any(ip in network for network in self._settings.xclient_from)
+
+    async def smtp_XCLIENT(self, arg: str | None) -> None:
+        """A proxy in front tells the client's address (Postfix's XCLIENT). Starts the dialogue over."""
+        if not self._may_xclient():
+            await self.say(Reply(550, "5.7.0", "not allowed to say who the client is"))
+            return
+        try:
+            client = parse_xclient(arg or "")
+        except ValueError:
+            await self.say(Reply(501, "5.5.4", "syntax: XCLIENT ADDR=address [PORT=number] [HELO=name]"))
+            return
+        self._set_rset_state()
+        self._said_client = client
+        self.session.host_name = client.helo or None
+        await self.push(f"220 {self.hostname} ESMTP Mailward")
 
     async def smtp_RSET(self, arg: str | None) -> None:
         self._set_rset_state()
@@ -307,6 +338,17 @@ class SmtpSession(SMTP):  # type: ignore[misc]
 
     async def smtp_AUTH(self, arg: str | None) -> None:
         await self.say(Reply(502, "5.5.1", "this is a receiving server; there is no AUTH"))
+
+
+def parse_xclient(arg: str) -> Peer:
+    """The client a proxy tells of. Raises ValueError."""
+    words = (word.partition("=") for word in arg.split()[:10])
+    attributes = {name.upper(): "" if value in UNKNOWN else value for name, _, value in words}
+    address = attributes.get("ADDR", "")
+    if address[:5].upper() == "IPV6:":
+        address = address[5:]
+    port = attributes.get("PORT", "")
+    return replace(peer_of(address, int(port or 0)), helo=attributes.get("HELO", "")[:255])
 
 
 def peer_of(address: str, port: int) -> Peer:

@@ -1,0 +1,58 @@
+"""The models as the judge asks them: shipped words, local likeness, and the language model's correction."""
+
+from gateway.learning.labels import LocalOpinions
+from gateway.learning.likeness import nats
+from gateway.pipeline.judge import Opinion
+from models.artefact import Artefact
+from models.features import Features, extract
+from models.view import MailView
+
+TOP_WORDS = 5
+
+
+class ModelScorer:
+    """Scores with one loaded artefact. Features are computed once a mail and used by words and likeness."""
+
+    def __init__(self, artefact: Artefact, local: LocalOpinions | None, *, use_language: bool = True) -> None:
+        self._artefact = artefact
+        self._local = local
+        self._use_language = use_language
+        self._last: tuple[MailView, Features] | None = None
+        self.model_ids: tuple[str, ...] = (artefact.id,)
+
+    def warm_up(self) -> None:
+        """Open the language model before the first mail needs it. Raises ArtefactError when it is damaged."""
+        if self._use_language and self._artefact.language is not None:
+            self._artefact.language.open()
+
+    def words(self, view: MailView) -> Opinion:
+        features = self._features(view)
+        score = self._artefact.bayes.score(features)
+        pulls = self._artefact.bayes.top_words(view, features, TOP_WORDS)
+        named = ", ".join(pull.words for pull in pulls if (pull.nats > 0) == (score > 0))
+        return Opinion(score, named or ("unwanted" if score > 0 else "wanted"))
+
+    def local(self, view: MailView) -> Opinion | None:
+        if self._local is None:
+            return None
+        found = self._local.likest(self._features(view))
+        if found is None:
+            return None
+        said = "unwanted" if found.is_spam else "wanted"
+        return Opinion(nats(found), f"{found.likeness:.0%} like a mail that {found.by} called {said}")
+
+    def language(self, view: MailView, words: Opinion) -> Opinion | None:
+        model = self._artefact.language if self._use_language else None
+        if model is None:
+            return None
+        score = model.score(view)
+        kind = max(score.classes, key=lambda name: score.classes[name])
+        correction = self._artefact.stack.correction(words.log_odds, score.log_odds)
+        return Opinion(correction, f"{kind} ({score.classes[kind]:.0%})", kind)
+
+    def _features(self, view: MailView) -> Features:
+        last = self._last
+        if last is None or last[0] is not view:
+            last = (view, extract(view))
+            self._last = last
+        return last[1]

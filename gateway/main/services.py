@@ -1,0 +1,264 @@
+"""Everything below the protocols, built from the configuration."""
+
+import asyncio
+import os
+import secrets
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parseaddr
+from ipaddress import ip_address
+from pathlib import Path
+
+import structlog
+
+from gateway.checks import PURE
+from gateway.checks import pyzor as pyzor_check
+from gateway.config import Config, ConfigError, host_and_port, relay_of
+from gateway.content.facts import ContentFacts
+from gateway.delivery.commit import Commit, Outcome
+from gateway.delivery.journal import journal
+from gateway.delivery.recipients import Recipients, RelayDomain
+from gateway.dns.cache import CachingResolver
+from gateway.dns.resolver import Resolver
+from gateway.dns.settings import UpstreamSettings
+from gateway.dns.upstream import Server, UpstreamResolver, system_servers
+from gateway.dns.zone import BadZone, Zone, ZoneResolver
+from gateway.envelope import Envelope, Peer, Recipient, RelayTarget, reception_id
+from gateway.learning.labels import LocalOpinions, label_of_octets, label_of_view
+from gateway.learning.scorer import ModelScorer
+from gateway.mailauth.authenticate import authenticate
+from gateway.mailauth.results import AuthResults
+from gateway.mailauth.settings import AuthSettings
+from gateway.net.pyzor_client import PyzorClient, PyzorSettings
+from gateway.outbound.relay import Relay
+from gateway.pipeline.evidence import Check
+from gateway.pipeline.facts import DataFacts, Protected
+from gateway.pipeline.gather import Gatherer
+from gateway.pipeline.judge import Judge
+from gateway.pipeline.verdict import Action, Policy, Thresholds
+from gateway.quarantine.acts import Quarantine
+from gateway.reception import Reception
+from gateway.reputation import history
+from gateway.reputation.facts import SenderHistory
+from models.artefact import Artefact, load
+from models.view import MailView
+from store.accounts.login import Logins
+from store.blob.chunks import KeyValueBlobs
+from store.changes.announce import Announcer
+from store.changes.engine import Store
+from store.kv.contract import KeyValueStore
+from store.kv.memory import MemoryKeyValueStore
+from store.kv.sqlite import SqliteKeyValueStore
+from store.labels.rows import Label
+from store.message.model import Message
+
+log = structlog.get_logger()
+
+Clock = Callable[[], datetime]
+
+#: Signals that decide by themselves, whatever the sum says.
+AT_LEAST = {
+    "check.failed": Action.QUARANTINE,
+    "check.timeout": Action.DEFER,
+    "trap.recipient": Action.QUARANTINE,
+    "lists.blocked": Action.QUARANTINE,
+    "dmarc.fail_reject": Action.QUARANTINE,
+    "dmarc.fail_quarantine": Action.JUNK,
+    "attachment.bomb": Action.QUARANTINE,
+    "attachment.executable": Action.QUARANTINE,
+    "gtube": Action.QUARANTINE,
+}
+AT_MOST = {"lists.allowed": Action.ACCEPT}
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """What it takes to judge a mail, with or without a store behind it."""
+
+    gatherer: Gatherer
+    judge: Judge
+    scorer: ModelScorer
+    pyzor: PyzorClient | None
+
+    async def close(self) -> None:
+        if self.pyzor is not None:
+            await self.pyzor.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """One worker's services."""
+
+    config: Config
+    store: Store
+    logins: Logins
+    judging: Judging
+    reception: Reception
+    recipients: Recipients
+    quarantine: Quarantine
+    relay: Relay
+    opinions: LocalOpinions
+    clock: Clock
+
+    def begin(self, peer: Peer, mail_from: str | None, to: tuple[Recipient, ...], smtputf8: bool) -> Envelope:
+        now = self.clock()
+        return Envelope(reception_id(now, secrets.randbits(35)), peer, mail_from, to, now, smtputf8)
+
+    async def close(self) -> None:
+        await self.judging.close()
+        self.logins.close()
+        await self.store.close()
+
+
+async def open_store(config: Config | None) -> Store:
+    """The store named by the configuration; one in memory without. Raises StoreUnavailable, OSError."""
+    kv: KeyValueStore
+    if config is None:
+        kv, announcer = MemoryKeyValueStore(), Announcer()
+    else:
+        folder = data_folder(config)
+        kv, announcer = await SqliteKeyValueStore.open(folder / "store.sqlite"), Announcer(folder / "hints")
+    await announcer.start()
+    return Store(kv, KeyValueBlobs(kv), announcer)
+
+
+def data_folder(config: Config) -> Path:
+    """The store's folder, made when it is not there. Raises OSError."""
+    folder = Path(config.server.data)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
+
+
+async def build(
+    config: Config, *, clock: Clock = utc_now, announce: Callable[[Outcome], None] | None = None
+) -> Services:
+    """Everything from the configuration. Raises ConfigError, ArtefactError, StoreError."""
+    artefact = load_model(config)
+    store = await open_store(config)
+    opinions = LocalOpinions(store)
+    await opinions.catch_up()
+    threads = ThreadPoolExecutor(max(1, min(2, os.cpu_count() or 1)), "judge")
+    judging = build_judging(config, artefact, store, opinions, threads)
+    thresholds = judging.judge.policy.thresholds
+
+    def label_of(reception: str, facts: DataFacts, is_spam: bool, by: str, at_ms: int) -> Label:
+        return label_of_view(reception, facts.view, is_spam, by, at_ms)
+
+    commit = Commit(
+        store,
+        config.server.hostname,
+        config.quarantine.keep_days,
+        (thresholds.junk, thresholds.hold, thresholds.refuse),
+        label_of,
+        threads,
+    )
+    reception = Reception(
+        judging.gatherer,
+        judging.judge,
+        commit,
+        asyncio.Semaphore(config.limits.judging_at_once),
+        clock,
+        announce or journal,
+    )
+    return Services(
+        config,
+        store,
+        Logins(store),
+        judging,
+        reception,
+        recipients_of(config, store),
+        Quarantine(store, label_of_octets, clock),
+        Relay(store, config.server.hostname, clock),
+        opinions,
+        clock,
+    )
+
+
+def load_model(config: Config) -> Artefact:
+    """The configured model, or the shipped one. Raises ArtefactError."""
+    return load(Path(config.model.directory) if config.model.directory else None)
+
+
+def build_judging(
+    config: Config,
+    artefact: Artefact,
+    store: Store,
+    opinions: LocalOpinions | None,
+    threads: ThreadPoolExecutor,
+    resolver: Resolver | None = None,
+) -> Judging:
+    """The judge and its sources. ``resolver`` None takes the configured one."""
+    dns = resolver or resolver_of(config)
+    settings = AuthSettings(
+        authserv_id=config.server.hostname,
+        max_queries=config.dns.queries_per_mail,
+        deadline_s=config.dns.seconds_per_mail,
+    )
+
+    async def authenticated(envelope: Envelope, message: Message) -> AuthResults:
+        return await authenticate(envelope, message, dns, settings)
+
+    async def remembered(envelope: Envelope, content: ContentFacts, auth: AuthResults, view: MailView) -> SenderHistory:
+        return await history.sender_history(store, envelope, content, auth, view)
+
+    pyzor = pyzor_of(config)
+    awaiting: tuple[Check[DataFacts], ...] = (pyzor_check.check(pyzor),) if pyzor is not None else ()
+    scorer = ModelScorer(artefact, opinions, use_language=config.model.language)
+    judge = Judge(PURE, awaiting, scorer, policy_of(config, artefact), doubt=config.model.doubt, threads=threads)
+    return Judging(Gatherer(authenticated, remembered, protected_of(config), threads), judge, scorer, pyzor)
+
+
+def resolver_of(config: Config) -> Resolver:
+    """A fixture zone when one is configured, else the network behind a cache. Raises ConfigError."""
+    if config.dns.zone:
+        try:
+            return ZoneResolver(Zone.parse(Path(config.dns.zone).read_text("utf-8")))
+        except (OSError, BadZone) as error:
+            raise ConfigError(f"dns.zone: {config.dns.zone}: {error}") from error
+    servers = tuple(_dns_server(text) for text in config.dns.servers) or system_servers()
+    settings = UpstreamSettings(try_s=config.dns.timeout_s, total_s=config.dns.timeout_s * 2)
+    return CachingResolver(UpstreamResolver(servers, settings))
+
+
+def _dns_server(text: str) -> Server:
+    host, port = text, 53
+    try:
+        ip_address(text)
+    except ValueError:
+        host, port = host_and_port(text)
+    return Server(host, port)
+
+
+def pyzor_of(config: Config) -> PyzorClient | None:
+    servers = tuple(host_and_port(text) for text in config.pyzor.servers)
+    return PyzorClient(PyzorSettings(servers=servers, timeout_s=config.pyzor.timeout_s)) if servers else None
+
+
+def policy_of(config: Config, artefact: Artefact) -> Policy:
+    verdict = config.verdict
+    thresholds = Thresholds(verdict.junk, verdict.hold, verdict.refuse)
+    return Policy(artefact.weights.prior, artefact.weights.signals, thresholds, AT_LEAST, AT_MOST)
+
+
+def protected_of(config: Config) -> Protected:
+    own = tuple(sorted(config.domain))
+    partners = tuple(sorted({p.lower() for d in config.domain.values() for p in d.partners}))
+    names = tuple(parseaddr(text) for d in config.domain.values() for text in d.protect)
+    return Protected(own + partners, own, tuple((name or address, address.lower()) for name, address in names))
+
+
+def recipients_of(config: Config, store: Store) -> Recipients:
+    local = frozenset(name for name, domain in config.domain.items() if domain.deliver == "local")
+    relayed: dict[str, RelayDomain] = {}
+    for name, domain in config.domain.items():
+        target = relay_of(domain)
+        if target is not None:
+            known = None if isinstance(domain.recipients, str) else frozenset(p.lower() for p in domain.recipients)
+            relayed[name] = RelayDomain(RelayTarget(*target), known)
+    return Recipients(store, local, relayed, frozenset(a.lower() for a in config.traps.addresses))

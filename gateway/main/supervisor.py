@@ -1,0 +1,161 @@
+"""Keeps N equal workers alive. They are forked, so code and models are in memory once, and share only the store."""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+
+import structlog
+
+from gateway.config import Config, ConfigError, Listen, host_and_port
+from gateway.main import worker
+from gateway.main.worker import Sockets, bind
+from models.errors import ArtefactError
+from store.kv.contract import StoreError
+
+log = structlog.get_logger()
+
+SERVICES = ("smtp", "imap", "imaps", "http", "https")
+QUICK_DEATHS = 5  #: in QUICK_S seconds, before the supervisor gives up
+QUICK_S = 30.0
+STOP_S = 20.0
+
+Addresses = dict[str, list[tuple[str, int]]]
+
+
+class CannotListen(Exception):
+    """An address is taken or not ours; the text says which."""
+
+
+def reserve(listen: Listen) -> tuple[Addresses, list[object]]:
+    """Bind every address once, so that port 0 gets a number all workers use and a taken port is refused now.
+
+    The reserved sockets are bound but never listen; the kernel gives connections only to those that do.
+    """
+    addresses: Addresses = {}
+    held: list[object] = []
+    for service in SERVICES:
+        for text in getattr(listen, service):
+            try:
+                sock = bind(host_and_port(text), shared=True)
+            except OSError as error:
+                raise CannotListen(f"listen.{service} {text}: {error.strerror or error}") from error
+            held.append(sock)
+            addresses.setdefault(service, []).append(sock.getsockname()[:2])
+    return addresses, held
+
+
+class Supervisor:
+    """Starts workers, replaces the ones that die, passes on the signal to stop."""
+
+    def __init__(self, config: Config, addresses: Addresses, workers: int) -> None:
+        self._config = config
+        self._addresses = addresses
+        self._workers = workers
+        self._pids: dict[int, int] = {}
+        self._deaths: deque[float] = deque(maxlen=QUICK_DEATHS)
+        self._stopping = False
+
+    def run(self, on_ready: Callable[[], None]) -> int:
+        """Until told to stop; the exit code of the program."""
+        for name in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(name, self._stop)
+        pipes = [self._spawn(number) for number in range(self._workers)]
+        answers = [_is_ready(pipe) for pipe in pipes]  # every pipe is read and closed, whatever the first says
+        ready = all(answers)
+        if ready and not self._stopping:
+            on_ready()
+        code = 0
+        while self._pids:
+            try:
+                pid, status = os.wait()
+            except InterruptedError:
+                continue
+            number = self._pids.pop(pid, None)
+            if number is not None and not self._stopping:
+                code = self._replace(number, status)
+        return code
+
+    def _replace(self, number: int, status: int) -> int:
+        exit_code = os.waitstatus_to_exitcode(status)
+        if exit_code == worker_refused:
+            self._stop()  # it said why; starting it again would only repeat it
+            return 1
+        log.error("worker.died", worker=number, exit_code=exit_code)
+        self._deaths.append(time.monotonic())
+        if len(self._deaths) == QUICK_DEATHS and self._deaths[-1] - self._deaths[0] < QUICK_S:
+            log.error("supervisor.gives_up", deaths=QUICK_DEATHS, seconds=QUICK_S)
+            self._stop()
+            return 1
+        os.close(self._spawn(number))
+        return 0
+
+    def _stop(self, *_: object) -> None:
+        self._stopping = True
+        for pid in list(self._pids):
+            try:
+                os.kill(pid, signal.SIGTERM)
+            except ProcessLookupError:
+                continue
+
+    def _spawn(self, number: int) -> int:
+        """Fork a worker; the read end of the pipe on which it says it is ready."""
+        reading, writing = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            os.close(reading)
+            _live(self._config, self._addresses, number, writing)
+        os.close(writing)
+        self._pids[pid] = number
+        return reading
+
+
+worker_refused = 3  #: exit code of a worker that cannot start for a reason only the operator can mend
+
+
+def _live(config: Config, addresses: Addresses, number: int, pipe: int) -> None:
+    """A forked worker's life. Never returns."""
+    code = 1
+    try:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        sockets = Sockets({s: [bind(a, shared=True) for a in each] for s, each in addresses.items()})
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            runner.run(worker.run_until_signalled(config, sockets, number, lambda: _tell(pipe)))
+        code = 0
+    except (ConfigError, ArtefactError, StoreError, OSError) as error:
+        print(f"mailward: {error}", file=sys.stderr)
+        code = worker_refused
+    except BaseException as error:  # the process ends here either way; say why
+        log.error("worker.failed", worker=number, error=repr(error), exc_info=error)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _tell(pipe: int) -> None:
+    try:
+        os.write(pipe, b"1")
+    except BrokenPipeError:
+        log.debug("worker.ready.unheard")  # a replacement: nobody waits for it
+    os.close(pipe)
+
+
+def _is_ready(pipe: int) -> bool:
+    try:
+        return os.read(pipe, 1) == b"1"
+    finally:
+        os.close(pipe)
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop where it is installed; asyncio's own loop does the same, slower."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
