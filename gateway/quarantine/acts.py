@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from email.utils import parseaddr
 
 from gateway.delivery.local import LocalCopy, deliver_copies
 from gateway.outbound.relay import relay_job
@@ -16,6 +15,7 @@ from store.policy.entries import PolicyEntry
 from store.quarantine import held as quarantine
 from store.quarantine.held import DELETED, RELEASED, Held, HeldCopy, NotHeld
 from store.queue import jobs
+from store.trace.rows import author
 
 Learner = Callable[[str, bytes, bool, str, int], Label]
 """(reception id, octets, is_spam, by, at_ms): the label to record in the act's own transaction."""
@@ -78,7 +78,7 @@ class Quarantine:
     async def block_sender(self, reception: str, by: str, *, whole_domain: bool = False, days: int = 90) -> PolicyEntry:
         """Block the sender of a mail from now on: its From address, or its whole domain. Raises NotHeld."""
         held = await self._require(reception)
-        subject = (parseaddr(held.header_from)[1] or held.mail_from).lower()
+        subject = (author(held.header_from)[1] or held.mail_from).lower()
         if whole_domain:
             subject = "@" + subject.rpartition("@")[2]
         now = self._clock()

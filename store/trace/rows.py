@@ -35,7 +35,7 @@ class Trace(msgspec.Struct, frozen=True, array_like=True):
     helo: str
     tls: str
     mail_from: str  #: "" is the null sender
-    header_from: str
+    header_from: str  #: "Name <address>" of the first author, or the address alone; see ``author``
     subject: str
     size: int
     blob: BlobId | None  #: the mail as kept, None when it was refused without keeping
@@ -51,10 +51,15 @@ class Trace(msgspec.Struct, frozen=True, array_like=True):
     ms: dict[str, float]  #: milliseconds by stage
     links: tuple[str, ...] = ()  #: hosts linked to, at most 20
     thresholds: tuple[float, float, float] = (0.6, 0.85, 0.995)
-    from_name: str = ""  #: display name of the first From address, as the sender wrote it, at most 200 characters
 
 
 read_trace = Reader(Trace)
+
+
+def author(header_from: str) -> tuple[str, str]:
+    """Name and address of a kept ``header_from``. The last "<" counts: a name may hold anything, an address no "<"."""
+    name, opened, address = header_from.rpartition("<")
+    return (name.strip(), address.removesuffix(">")) if opened else ("", header_from)
 
 
 def put(txn: StoreTxn, row: Trace) -> None:
