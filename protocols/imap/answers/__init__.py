@@ -1,0 +1,1 @@
+"""What each command does, a file for each group of ``commands``. ``dispatch`` leads to them."""

@@ -1,0 +1,101 @@
+"""COPY and MOVE. RFC 3501 §6.4.7, RFC 6851, RFC 4315 §3 (COPYUID)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from protocols.imap import numbers
+from protocols.imap.answers.folders import find
+from protocols.imap.answers.rows import Place, batches, read_rows
+from protocols.imap.commands.messages import Copy
+from protocols.imap.refusal import Refused
+from protocols.imap.session import Done, Moved, Selected, Session
+from store.changes.engine import AccountTxn
+from store.mail import emails
+from store.mail.model import EmailId, Mailbox, MailboxId
+
+MOST_COPIED = 20_000  #: COPY is one transaction: all or nothing
+
+
+@dataclass(slots=True)
+class _Copied:
+    """Mails that arrived, with their UIDs there and here."""
+
+    target: Mailbox | None = None
+    emails: list[EmailId] = field(default_factory=list)
+    from_uids: list[int] = field(default_factory=list)
+    to_uids: list[int] = field(default_factory=list)
+
+    def add(self, other: "_Copied") -> None:
+        self.target = other.target
+        self.emails += other.emails
+        self.from_uids += other.from_uids
+        self.to_uids += other.to_uids
+
+    def code(self) -> bytes:
+        if self.target is None or not self.from_uids:
+            return b""
+        sets = numbers.render(self.from_uids), numbers.render(self.to_uids)
+        return b"COPYUID %d %b %b" % (self.target.uid_validity, *sets)
+
+
+async def copy(session: Session, state: Selected, command: Copy) -> Done:
+    view = state.view
+    if command.is_move and view.is_read_only:
+        raise Refused("the mailbox is open for reading only", b"READ-ONLY")
+    spans = view.spans(command.messages, by_uid=command.by_uid)
+    settings = session.services.settings
+    if not command.is_move and sum(high - low for low, high in spans) > MOST_COPIED:
+        raise Refused(f"at most {MOST_COPIED} mails in one COPY", b"LIMIT")
+    copied = _Copied()
+    for places in batches(view, spans, settings.rows_per_read if command.is_move else MOST_COPIED):
+        copied.add(await _copy(session, state, places, command))
+    if not spans:
+        await session.store.read(lambda snapshot: find(snapshot.account(state.account.id), command.name, b"TRYCREATE"))
+    _report(session, state, copied)
+    if not command.is_move:
+        return Done(code=copied.code())
+    if copied.code():
+        session.write(b"* OK [%b] moved\r\n" % copied.code())  # RFC 6851 §4.3: before the EXPUNGEs
+    return Done()
+
+
+async def _copy(session: Session, state: Selected, places: Sequence[Place], command: Copy) -> _Copied:
+    act = _move_rows if command.is_move else _copy_rows
+    source = state.view.mailbox
+
+    def body(account: AccountTxn) -> _Copied:
+        target = find(account, command.name, b"TRYCREATE")
+        return act(account, source, target, places)
+
+    return await session.store.write(lambda txn: body(txn.account(state.account.id)))
+
+
+def _copy_rows(account: AccountTxn, source: MailboxId, target: Mailbox, places: Sequence[Place]) -> _Copied:
+    copied = _Copied(target)
+    for row in read_rows(account, source, places, with_email=False):
+        _, made = emails.copy_within(account, row.place.email_id, target.id)
+        copied.emails.append(row.place.email_id)
+        copied.from_uids.append(row.place.uid)
+        copied.to_uids.append(made.placements[target.id])
+    return copied
+
+
+def _move_rows(account: AccountTxn, source: MailboxId, target: Mailbox, places: Sequence[Place]) -> _Copied:
+    if target.id == source:
+        raise Refused("the mail is there already", b"CANNOT")
+    copied = _Copied(target)
+    for row in read_rows(account, source, places, with_email=False):
+        wanted = (row.state.placements.keys() | {target.id}) - {source}
+        after = emails.set_mailboxes(account, row.place.email_id, wanted)
+        if after is not None:
+            copied.emails.append(row.place.email_id)
+            copied.from_uids.append(row.place.uid)
+            copied.to_uids.append(after.placements[target.id])
+    return copied
+
+
+def _report(session: Session, state: Selected, copied: _Copied) -> None:
+    """Tell whoever learns from what people do with their mail."""
+    on_moved = session.services.on_moved
+    if on_moved is not None and copied.target is not None and copied.emails and copied.target.role != state.role:
+        on_moved(Moved(state.account.id, tuple(copied.emails), state.role, copied.target.role))

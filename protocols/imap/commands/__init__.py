@@ -1,0 +1,1 @@
+"""The commands of IMAP as values, a file for each group. ``table`` reads a raw command into one."""
