@@ -19,8 +19,8 @@ def relaxed_body(body: bytes) -> bytes:
         end = len(body) if cut < 0 else cut + 2
         pieces.append(_RUN.sub(b" ", body[start:end]).replace(b" \r\n", b"\r\n"))
         start = end
-    text = b"".join(pieces)
-    return _without_empty_tail(text) if text.strip(b"\r\n") else b""
+    text = _without_empty_tail(b"".join(pieces))
+    return b"" if text == b"\r\n" else text
 
 
 def simple_body(body: bytes) -> bytes:

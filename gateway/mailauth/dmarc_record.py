@@ -49,9 +49,10 @@ def read_record(text: bytes) -> DmarcRecord | None:
     if not _asks_for_something(told):
         return None
     valid = _ask_checkdmarc(told) or _tolerant(told)
-    p = _policy(told.get("p", "none")) or "none"
-    sp = _policy(valid.get("sp", "")) or p
-    np = _policy(valid.get("np", "")) or sp
+    is_sound = all(_policy(told[name]) for name in ("p", "sp", "np") if name in told)
+    p = (_policy(valid.get("p", "")) or "none") if is_sound else "none"
+    sp = (_policy(valid.get("sp", "")) or p) if is_sound else "none"
+    np = (_policy(valid.get("np", "")) or sp) if is_sound else "none"
     return DmarcRecord(
         p=p,
         sp=sp,
@@ -97,6 +98,7 @@ def _ask_checkdmarc(told: Tags) -> Tags | None:
 def _tolerant(told: Tags) -> Tags:
     """Our own reading: an unreadable value counts as absent. RFC 9989 §4.8."""
     allowed = {
+        "p": _POLICIES,
         "sp": _POLICIES,
         "np": _POLICIES,
         "adkim": ("r", "s"),
@@ -105,6 +107,4 @@ def _tolerant(told: Tags) -> Tags:
         "t": ("y", "n"),
     }
     lower = {name: value.strip().lower() for name, value in told.items()}
-    if _policy(told.get("p", "none")) == "":
-        lower = {name: value for name, value in lower.items() if name not in ("sp", "np")}
     return {name: lower[name] for name, values in allowed.items() if lower.get(name) in values}

@@ -47,8 +47,9 @@ def render_field(name: str, value: str) -> bytes:
 
 def _line(text: str) -> bytes:
     """ASCII as it is, cut where too long; other text as encoded words. RFC 2047."""
+    text = text.encode("utf-8", "replace").decode("utf-8")  # a lone surrogate becomes "?"
     if not text.isascii():
-        encoded = Header(text.encode("utf-8", "replace").decode("utf-8"), "utf-8", maxlinelen=70)
+        encoded = Header(text, "utf-8", maxlinelen=70)
         return encoded.encode(linesep="\r\n").encode("ascii")
     pieces = [text[i : i + _LINE] for i in range(0, len(text), _LINE)]
     return "\r\n\t".join(piece.strip() for piece in pieces).encode("ascii")
