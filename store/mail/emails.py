@@ -60,7 +60,7 @@ def add(txn: AccountTxn, new: NewEmail, into: Sequence[MailboxId]) -> tuple[Emai
     _check_mailboxes(txn, into)
     email_id = EmailId(txn.next_id())
     thread = _thread_for(txn, new.digest, email_id)
-    email = _row(email_id, thread, new)
+    email = row_of(email_id, thread, new)
     txn.save(Kind.EMAIL, email_id, keys.email(email_id), pack(email), Change.CREATED)
     txn.link(new.blob, b"E" + keys.u64(email_id))
     txn.index(keys.thread_member(thread, email_id))
@@ -71,7 +71,8 @@ def add(txn: AccountTxn, new: NewEmail, into: Sequence[MailboxId]) -> tuple[Emai
     return email, made
 
 
-def _row(email_id: EmailId, thread: ThreadId, new: NewEmail) -> Email:
+def row_of(email_id: EmailId, thread: ThreadId, new: NewEmail) -> Email:
+    """The row of an email, written or not."""
     d = new.digest
     return Email(
         id=email_id,

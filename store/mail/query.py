@@ -8,6 +8,7 @@ mails whose text decides are read. JMAP's Email/query and IMAP's SEARCH both fit
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from itertools import groupby
 from typing import TypeAlias
 
 from store.changes.engine import AccountView
@@ -202,35 +203,39 @@ class Query:
 
     def hits(self) -> Iterator[Hit]:
         """In order. By date alone they come as they are read; any other order reads all first. Raises TooManyRows."""
-        first = self._sort[0]
-        if first.by is SortBy.RECEIVED:  # dates differ, so further keys could only order equal milliseconds
-            yield from self._matching(newest=not first.is_ascending)
+        first, others = self._sort[0], self._sort[1:]
+        if first.by is SortBy.RECEIVED:
+            for _, same in groupby(self._matching(newest=not first.is_ascending), key=lambda pair: pair[0]):
+                hits = (hit for _, hit in same)
+                yield from self._sorted(hits, others) if others else hits
             return
-        found = list(self._matching(newest=True))
-        for hit in found if any(hit.rest is not None for hit in found) else ():
-            _ = hit.candidate.email  # the text is read after the transaction, which needs the blob's name
-        for key in reversed(self._sort):
-            found.sort(key=self._sort_value(key), reverse=not key.is_ascending)
-        yield from found
+        yield from self._sorted((hit for _, hit in self._matching(newest=True)), self._sort)
 
-    def _matching(self, *, newest: bool) -> Iterator[Hit]:
+    def _sorted(self, hits: Iterable[Hit], sort: Sequence[SortKey]) -> list[Hit]:
+        found = list(hits)
+        for key in reversed(sort):
+            found.sort(key=self._sort_value(key), reverse=not key.is_ascending)
+        return found
+
+    def _matching(self, *, newest: bool) -> Iterator[tuple[int, Hit]]:
+        """Matches with their dates, in the order of these."""
         mailbox, received, wanted = _narrowed(self._filter)
-        bounds = {"newest": newest, "after_ms": received.after_ms, "before_ms": received.before_ms}
+        after, before = received.after_ms, received.before_ms
         if mailbox is not None:
-            dated = reading.by_date(self._view, mailbox, **bounds)
+            dated = reading.by_date(self._view, mailbox, newest=newest, after_ms=after, before_ms=before)
         else:
-            dated = reading.account_by_date(self._view, **bounds)
-        for _, email_id in dated:
+            dated = reading.account_by_date(self._view, newest=newest, after_ms=after, before_ms=before)
+        for received_ms, email_id in dated:
             self._rows_left -= 1
             if self._rows_left < 0:
                 raise TooManyRows
             candidate = Candidate(self._view, email_id)
             rest = self._reduce(wanted, candidate)
             if rest is True:
-                yield Hit(candidate, None)
+                yield received_ms, Hit(candidate, None)
             elif rest is not False:
-                _ = candidate.email
-                yield Hit(candidate, rest)
+                _ = candidate.email  # its text is read after the transaction, which needs the blob's name
+                yield received_ms, Hit(candidate, rest)
 
     def _reduce(self, wanted: Filter, one: Candidate) -> "Filter | bool":
         """What is left to ask of the text: nothing (True, False), or a smaller filter."""
@@ -322,6 +327,19 @@ def required_mailbox(wanted: Filter) -> MailboxId | None:
     """The mailbox when the filter asks for it and nothing else, so that counts answer how many."""
     mailbox, received, rest = _narrowed(wanted)
     return mailbox if rest == EVERYTHING and received == Received() else None
+
+
+def may_need_text(wanted: Filter) -> bool:
+    """Whether rows alone might not answer."""
+    match wanted:
+        case And(parts) | Or(parts):
+            return any(may_need_text(part) for part in parts)
+        case Not(part):
+            return may_need_text(part)
+        case Words(place, _):
+            return place in (Place.BODY, Place.TEXT)
+        case _:
+            return isinstance(wanted, HeaderWords)
 
 
 def holds_in_text(rest: Filter, text: MailText) -> bool:

@@ -1,0 +1,142 @@
+"""Email filters and sorts as JMAP writes them, turned into the store's. RFC 8621 §4.4.1, §4.4.2."""
+
+from typing import Any
+
+from protocols.jmap import ids
+from protocols.jmap.context import Context, ms_of_date
+from protocols.jmap.errors import MethodError, invalid_arguments
+from protocols.jmap.filters import FilterReader
+from protocols.jmap.standard import Comparator, convert
+from store.mail import query
+from store.mail.model import MailboxId
+from store.mail.query import Filter, Place, Share, SortBy, SortKey
+from store.mail.searchable import fold, phrases
+
+SORT_OPTIONS = {
+    "receivedAt": SortBy.RECEIVED,
+    "sentAt": SortBy.SENT,
+    "size": SortBy.SIZE,
+    "from": SortBy.FROM,
+    "to": SortBy.TO,
+    "subject": SortBy.SUBJECT,
+    "hasKeyword": SortBy.KEYWORD,
+    "allInThreadHaveKeyword": SortBy.ALL_IN_THREAD,
+    "someInThreadHaveKeyword": SortBy.SOME_IN_THREAD,
+}
+_PLACES = {place.name.lower(): place for place in Place}
+_KEYWORD_SORTS = (SortBy.KEYWORD, SortBy.ALL_IN_THREAD, SortBy.SOME_IN_THREAD)
+_STRINGS = frozenset(
+    {
+        *_PLACES,
+        "inMailbox",
+        "before",
+        "after",
+        "hasKeyword",
+        "notKeyword",
+        "allInThreadHaveKeyword",
+        "someInThreadHaveKeyword",
+        "noneInThreadHaveKeyword",
+    }
+)
+_NUMBERS = frozenset({"minSize", "maxSize"})
+_LISTS = frozenset({"inMailboxOtherThan", "header"})
+_KNOWN = _STRINGS | _NUMBERS | _LISTS | {"hasAttachment"}
+
+
+def read_filter(context: Context, given: dict[str, Any] | None) -> Filter:
+    """Raises MethodError invalidArguments, unsupportedFilter."""
+    if given is None:
+        return query.EVERYTHING
+    reader = FilterReader[Filter](
+        lambda condition: _all([_condition(context, name, value) for name, value in condition.items()]),
+        _join,
+        context.settings.filter_depth,
+        context.settings.filter_conditions,
+    )
+    return reader.read(given)
+
+
+def _join(operator: str, parts: list[Filter]) -> Filter:
+    if operator == "AND":
+        return _all(parts)
+    if operator == "OR":
+        return parts[0] if len(parts) == 1 else query.Or(tuple(parts))
+    return query.Not(query.Or(tuple(parts)))
+
+
+def _all(parts: list[Filter]) -> Filter:
+    """One level of AND, so that a mailbox or a date within it is found and the index used."""
+    flat: list[Filter] = []
+    for part in parts:
+        flat.extend(part.parts if isinstance(part, query.And) else (part,))
+    return flat[0] if len(flat) == 1 else query.And(tuple(flat))
+
+
+def _condition(context: Context, name: str, value: Any) -> Filter:
+    if name not in _KNOWN:
+        raise MethodError("unsupportedFilter", f"unknown condition {name[:100]!r}")
+    if name in _STRINGS and isinstance(value, str):
+        return _place_or_keyword(context, name, value)
+    if name in _NUMBERS and isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return query.Size(at_least=value) if name == "minSize" else query.Size(below=value)
+    if name in _LISTS and isinstance(value, list) and all(isinstance(one, str) for one in value):
+        return _header(value) if name == "header" else _outside(context, value)
+    if name == "hasAttachment" and isinstance(value, bool):
+        return query.Attachment() if value else query.Not(query.Attachment())
+    raise invalid_arguments(f"the filter condition {name} has a value of the wrong type")
+
+
+def _place_or_keyword(context: Context, name: str, value: str) -> Filter:
+    match name:
+        case "inMailbox":
+            number = ids.number_of("M", context.resolve_id(value))
+            return query.InMailbox(MailboxId(number)) if number is not None else query.NOTHING
+        case "before":
+            return query.Received(before_ms=_date(name, value))
+        case "after":
+            return query.Received(after_ms=_date(name, value))
+        case "hasKeyword":
+            return query.Keyword(value.lower())
+        case "notKeyword":
+            return query.Not(query.Keyword(value.lower()))
+        case "allInThreadHaveKeyword":
+            return query.ThreadKeyword(Share.ALL, value.lower())
+        case "someInThreadHaveKeyword":
+            return query.ThreadKeyword(Share.SOME, value.lower())
+        case "noneInThreadHaveKeyword":
+            return query.Not(query.ThreadKeyword(Share.SOME, value.lower()))
+        case _:
+            return query.Words(_PLACES[name], phrases(value))
+
+
+def _date(name: str, value: str) -> int:
+    try:
+        return max(ms_of_date(value), 0)
+    except (ValueError, OverflowError) as error:
+        raise invalid_arguments(f"{name}: {error}") from error
+
+
+def _header(value: list[str]) -> Filter:
+    if not 1 <= len(value) <= 2:
+        raise invalid_arguments("the filter condition header has a name and perhaps a text")
+    wanted = (fold(value[1]),) if len(value) == 2 and value[1] else ()
+    return query.HeaderWords(value[0].lower(), wanted)
+
+
+def _outside(context: Context, value: list[str]) -> Filter:
+    numbers = (ids.number_of("M", context.resolve_id(one)) for one in value)
+    return query.OutsideOf(frozenset(MailboxId(number) for number in numbers if number is not None))
+
+
+def read_sort(given: list[dict[str, Any]] | None) -> tuple[SortKey, ...]:
+    """Raises MethodError invalidArguments, unsupportedSort."""
+    found: list[SortKey] = []
+    for one in (given or ())[:20]:
+        comparator: Comparator = convert(one, Comparator, "sort")
+        by = SORT_OPTIONS.get(comparator.property)
+        if by is None:
+            raise MethodError("unsupportedSort", f"unknown property {comparator.property[:100]!r}")
+        if by in _KEYWORD_SORTS and not comparator.keyword:
+            raise invalid_arguments(f"sort: {comparator.property} needs a keyword")
+        found.append(SortKey(by, comparator.is_ascending, (comparator.keyword or "").lower()))
+    return tuple(found)

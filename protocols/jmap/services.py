@@ -1,0 +1,63 @@
+"""What the JMAP resources need, and the limits that hold across requests of one account."""
+
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from starlette.requests import Request
+
+from protocols.http.auth import Authenticator
+from protocols.jmap.context import Context
+from protocols.jmap.errors import request_problem
+from protocols.jmap.search import SearchTexts
+from protocols.jmap.settings import JmapSettings
+from store.accounts.account import Account
+from store.accounts.login import Logins
+from store.changes.engine import Store
+
+
+@dataclass(frozen=True, slots=True)
+class JmapServices:
+    """Built by the composition root."""
+
+    store: Store
+    logins: Logins
+    settings: JmapSettings
+    clock: Callable[[], datetime]  #: aware, UTC
+    allow_plaintext: bool = False  #: passwords without TLS, from this machine only
+
+
+@dataclass(slots=True)
+class Office:
+    """The services at work: who asks is proven, and nobody asks for too much at once."""
+
+    services: JmapServices
+    auth: Authenticator = field(init=False)
+    texts: SearchTexts = field(init=False)
+    _running: Counter[tuple[str, int]] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        services = self.services
+        self.auth = Authenticator(services.logins, allow_plaintext=services.allow_plaintext)
+        self.texts = SearchTexts(services.store, services.settings.remembered_text_chars)
+
+    async def context(self, request: Request) -> Context:
+        """Raises Problem when the request proves nobody."""
+        account = await self.auth.account(request)
+        return Context(self.services.store, self.services.settings, account, self.services.clock, self.texts)
+
+    @contextlib.contextmanager
+    def counted(self, account: Account, limit: str, most: int) -> Iterator[None]:
+        """One more at work. Raises Problem limit. RFC 8620 §3.6.1."""
+        key = (limit, account.id)
+        if self._running[key] >= most:
+            raise request_problem("limit", f"at most {most} at once", limit=limit)
+        self._running[key] += 1
+        try:
+            yield
+        finally:
+            self._running[key] -= 1
+            if not self._running[key]:
+                del self._running[key]

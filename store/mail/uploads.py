@@ -1,0 +1,65 @@
+"""Blobs a client brought before any email uses them, and who may read a blob at all.
+
+An upload is a link of its own, so the collector spares it, and an index row by date, so it can end.
+"""
+
+from dataclasses import dataclass
+
+from store.blob.contract import BlobId
+from store.changes.engine import AccountId, AccountTxn, StoreView
+from store.mail.model import EmailId
+from store.schema import keys
+
+_EXPIRED_AT_ONCE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class UploadLimits:
+    waiting: int  #: uploads that no email uses yet
+    octets: int  #: all of them together
+    keep_ms: int
+
+
+class TooManyUploads(Exception):
+    """The account has too much waiting; it ends by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """Why an account may read a blob. ``email`` is one of its emails with these octets, None for an upload."""
+
+    email: EmailId | None
+
+
+def add(txn: AccountTxn, blob: BlobId, size: int, now_ms: int, limits: UploadLimits) -> None:
+    """Note an upload; old ones end. The blob must be kept in the same transaction. Raises TooManyUploads."""
+    expire(txn, now_ms - limits.keep_ms)
+    waiting = octets = 0
+    for _, value in txn.scan_prefix(b"P", limit=limits.waiting):
+        waiting, octets = waiting + 1, octets + keys.read_u64(value)
+    if waiting >= limits.waiting or octets + size > limits.octets:
+        raise TooManyUploads
+    txn.index(keys.upload(now_ms, blob), keys.u64(size))
+    txn.link(blob, _owner(now_ms))
+
+
+def expire(txn: AccountTxn, before_ms: int) -> None:
+    """Forget uploads from before then, some at a time."""
+    ended = txn.scan(b"P", b"P" + keys.u64(max(before_ms, 0)), limit=_EXPIRED_AT_ONCE)
+    for key, _ in list(ended):
+        txn.unindex(key)
+        txn.unlink(BlobId(key[9:]), _owner(keys.read_u64(key[1:9])))
+
+
+def ownership(view: StoreView, account: AccountId, blob: BlobId) -> Ownership | None:
+    """Why the account may read this blob; None: it may not, or there is none."""
+    prefix = keys.link(blob, keys.scope(account))
+    row = next(view.kv.scan(prefix, keys.prefix_end(prefix), limit=1), None)
+    if row is None:
+        return None
+    owner = row[0][len(prefix) :]
+    return Ownership(EmailId(keys.read_u64(owner[1:9])) if owner[:1] == b"E" else None)
+
+
+def _owner(ms: int) -> bytes:
+    return b"P" + keys.u64(ms)
