@@ -196,6 +196,19 @@ class KeyValueContract:
         await kv.write(lambda txn: txn.delete_range(b"d", b"a"))
         assert await everything(kv) == letters("ad")
 
+    async def test_delete_range_takes_what_the_same_transaction_put_and_leaves_what_it_puts_later(
+        self, kv: KeyValueStore
+    ) -> None:
+        def body(txn: WriteTxn) -> list[bytes | None]:
+            txn.put(b"a", b"before")
+            txn.put(b"b", b"before")
+            txn.delete_range(b"a", b"c")
+            txn.put(b"b", b"after")
+            return [txn.get(b"a"), txn.get(b"b")]
+
+        assert await kv.write(body) == [None, b"after"]
+        assert await everything(kv) == {b"b": b"after"}
+
     async def test_add_counts_from_zero_and_below(self, kv: KeyValueStore) -> None:
         steps = [await kv.write(lambda txn, by=by: txn.add(b"n", by)) for by in (5, -7, 0, 2**40)]
         assert steps == [5, -2, -2, 2**40 - 2]
