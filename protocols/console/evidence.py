@@ -1,0 +1,255 @@
+"""The verdict drawn and put into words: pure functions from a trace row. Nothing here is narrated, all is computed."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gateway.pipeline.verdict import PRIOR, Action, Reason, Thresholds, Verdict, counterfactuals, squash
+from protocols.console import text, words
+from store.trace.rows import ReasonRow, Trace
+
+DRAWN = 10  #: bars drawn one by one; the rest is one bar
+_NAMED_IN_SENTENCE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where things go, in SVG units."""
+
+    width: int
+    row: int  #: height of one bar's row
+    top: int
+    plot_left: int
+    plot_right: int
+    bar: int  #: thickness of a bar
+    bar_y: int  #: of the bar inside its row
+    label_y: int  #: baseline of the label inside its row
+    label_chars: int
+    adds_x: int  #: right edge of the column of nats
+    sum_x: int  #: right edge of the column of sums
+
+
+WIDE = Layout(
+    width=760, row=26, top=46, plot_left=322, plot_right=640, bar=14, bar_y=6, label_y=17, label_chars=50, adds_x=696,
+    sum_x=752,
+)  # fmt: skip
+NARROW = Layout(
+    width=330, row=42, top=46, plot_left=8, plot_right=322, bar=13, bar_y=21, label_y=14, label_chars=38, adds_x=284,
+    sum_x=324,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One reason as drawn: from the sum before it to the sum after it."""
+
+    label: str
+    sentence: str
+    kind: str  #: prior, against, for, rest
+    y: float  #: top of its row
+    x: float
+    width: float
+    after_x: float  #: where the sum stands after it
+    adds: str
+    total: str
+    probability: str  #: after this bar
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A threshold."""
+
+    name: str
+    x: float
+    label_x: float
+    label_y: float
+    anchor: str
+    percent: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waterfall:
+    layout: Layout
+    height: int
+    bars: tuple[Bar, ...]
+    lines: tuple[Line, ...]
+    zero_x: float
+    sum_text: str
+    percent: str
+    summary: str  #: for who cannot see the drawing
+
+
+def log_odds(probability: float) -> float:
+    """The inverse of ``squash``, bounded."""
+    p = min(max(probability, 1e-6), 1 - 1e-6)
+    return math.log(p / (1 - p))
+
+
+def verdict_of(trace: Trace) -> Verdict | None:
+    """The verdict as it was reached, None for a mail that no verdict was reached on (a trap)."""
+    try:
+        action = Action[trace.action.upper()]
+    except KeyError:
+        return None
+    reasons = tuple(Reason(r.signal, r.nats, r.sentence) for r in trace.reasons)
+    return Verdict(action, trace.category, trace.probability, reasons, trace.rule, trace.policy_id, trace.model_ids)
+
+
+def ordered(reasons: Sequence[ReasonRow]) -> list[ReasonRow]:
+    """The prior first, where the sum starts, then the largest effect first. Nothing that adds nothing."""
+    prior = [r for r in reasons if r.signal == PRIOR.name]
+    others = [r for r in reasons if r.signal != PRIOR.name and abs(r.nats) >= 0.005 and math.isfinite(r.nats)]
+    return prior + sorted(others, key=lambda r: -abs(r.nats))
+
+
+def waterfall(trace: Trace, layout: Layout) -> Waterfall:
+    """The drawing of one verdict: bars left and right of the running sum, thresholds as lines."""
+    reasons = ordered(trace.reasons)
+    shown, rest = reasons[:DRAWN], reasons[DRAWN:]
+    if len(rest) == 1:
+        shown, rest = reasons, []
+    if rest:
+        fold = ReasonRow("", math.fsum(r.nats for r in rest), f"{len(rest)} smaller reasons")
+        shown = [*shown, fold]
+    sums = [0.0]
+    for reason in shown:
+        sums.append(sums[-1] + reason.nats)
+    thresholds = [log_odds(p) for p in trace.thresholds]
+    scale = _Scale(min(*sums, *thresholds), max(*sums, *thresholds), layout)
+    bars = tuple(
+        _bar(reason, before, after, layout.top + i * layout.row, scale, layout)
+        for i, (reason, before, after) in enumerate(zip(shown, sums[:-1], sums[1:], strict=True))
+    )
+    total = sums[-1]
+    return Waterfall(
+        layout,
+        layout.top + len(bars) * layout.row + 8,
+        bars,
+        tuple(_lines(trace.thresholds, scale, layout)),
+        scale.x(0.0),
+        text.signed(total),
+        text.percent(squash(total)),
+        _summary(shown, total),
+    )
+
+
+class _Scale:
+    """Log-odds to SVG units."""
+
+    def __init__(self, low: float, high: float, layout: Layout) -> None:
+        margin = 0.03 * (high - low) + 0.01
+        self._low = low - margin
+        self._per_nat = (layout.plot_right - layout.plot_left) / (high - low + 2 * margin)
+        self._left = layout.plot_left
+
+    def x(self, nats: float) -> float:
+        return round(self._left + (nats - self._low) * self._per_nat, 1)
+
+
+def _bar(reason: ReasonRow, before: float, after: float, y: float, scale: _Scale, layout: Layout) -> Bar:
+    if reason.signal == PRIOR.name:
+        kind = "prior"
+    elif not reason.signal:
+        kind = "rest"
+    else:
+        kind = "against" if reason.nats > 0 else "for"
+    x0, x1 = sorted((scale.x(before), scale.x(after)))
+    return Bar(
+        label=text.plain(reason.sentence or reason.signal, layout.label_chars),
+        sentence=reason.sentence or reason.signal,
+        kind=kind,
+        y=y,
+        x=x0,
+        width=round(max(x1 - x0, 1.5), 1),
+        after_x=scale.x(after),
+        adds=text.signed(reason.nats),
+        total=text.signed(after),
+        probability=text.percent(squash(after)),
+    )
+
+
+def _lines(thresholds: Sequence[float], scale: _Scale, layout: Layout) -> list[Line]:
+    lines: list[Line] = []
+    for i, (name, p) in enumerate(zip(("junk", "hold", "refuse"), thresholds, strict=False)):
+        x = scale.x(log_odds(p))
+        at_end = x > layout.plot_right - 70
+        lines.append(Line(name, x, x - 4 if at_end else x + 4, 12 + 12 * i, "end" if at_end else "start", _short(p)))
+    return lines
+
+
+def _short(probability: float) -> str:
+    return f"{probability * 100:g} %"
+
+
+def _summary(reasons: Sequence[ReasonRow], total: float) -> str:
+    against = sum(1 for r in reasons if r.nats > 0)
+    return (
+        f"{len(reasons)} bars; {against} speak against the mail, {len(reasons) - against} for it. "
+        f"Together {text.signed(total)} log-odds, that is {text.percent(squash(total))}."
+    )
+
+
+def sentence(trace: Trace) -> str:
+    """The verdict in one line: what was done, as what, how sure, and the reasons that weigh most."""
+    action, category = words.action(trace.action), words.category(trace.category)
+    is_mild = trace.action == "accept"
+    joint = {"policy": ", "}.get(trace.category, " as ")
+    if trace.action in {"junk", "trap"}:
+        head = f"{action.phrase}: {category.phrase}, {text.percent(trace.probability)}"
+    else:
+        head = f"{action.phrase}{joint}{category.phrase}, {text.percent(trace.probability)}"
+    spoken = [r for r in ordered(trace.reasons) if r.signal != PRIOR.name and (r.nats < 0 if is_mild else r.nats > 0)]
+    if trace.rule:
+        deciding = [r for r in trace.reasons if r.signal == trace.rule]
+        spoken = deciding + [r for r in spoken if r.signal != trace.rule]
+    named = [_clause(r.sentence or r.signal) for r in spoken[:_NAMED_IN_SENTENCE]]
+    return f"{head}: {'; '.join(named)}." if named else f"{head}."
+
+
+def _clause(said: str) -> str:
+    said = said.strip().rstrip(".")
+    first_word = said.partition(" ")[0]
+    return said if first_word.isupper() or not said[:1].isalpha() else said[0].lower() + said[1:]
+
+
+@dataclass(frozen=True, slots=True)
+class WhatIf:
+    """What would have had to be different."""
+
+    lead: str
+    reasons: tuple[str, ...]
+
+
+def what_if(trace: Trace) -> WhatIf | None:
+    """The counterfactual of a verdict, None when there is nothing to say."""
+    verdict = verdict_of(trace)
+    if verdict is None:
+        return None
+    junk, hold, refuse = trace.thresholds
+    thresholds = Thresholds(junk, hold, refuse)
+    if verdict.rule:
+        said = next((r.sentence for r in verdict.reasons if r.signal == verdict.rule), "")
+        return WhatIf("Decided by a rule, whatever the sum:", (said or verdict.rule,))
+    if verdict.action is Action.ACCEPT:
+        missing = log_odds(junk) - verdict.log_odds
+        return WhatIf(f"Would have been filed as junk with {text.signed(missing)} more against it.", ())
+    alone = counterfactuals(verdict, thresholds)
+    if alone:
+        return WhatIf("Would have been delivered without:", tuple(r.sentence or r.signal for r in alone))
+    together = _needed_together(verdict, junk)
+    if together:
+        return WhatIf("Would have been delivered only without all of:", tuple(together))
+    return WhatIf("No single reason decided: without all of them it would still not have been delivered.", ())
+
+
+def _needed_together(verdict: Verdict, junk: float) -> list[str]:
+    """The fewest reasons whose absence would have let the mail through, largest first; none when all do not do."""
+    left, taken = verdict.log_odds, []
+    for reason in sorted(verdict.reasons, key=lambda r: -r.nats):
+        if reason.nats <= 0 or reason.signal == PRIOR.name:
+            continue
+        left -= reason.nats
+        taken.append(reason.sentence or reason.signal)
+        if squash(left) < junk:
+            return taken
+    return []

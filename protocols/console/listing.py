@@ -1,0 +1,154 @@
+"""The lists: what is held, what was settled, all mail. Read in one snapshot, seen through the viewer's eyes."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from protocols.console.access import Viewer
+from protocols.console.search import Query
+from store.changes.engine import StoreView
+from store.quarantine import held as quarantine
+from store.quarantine.held import HELD, Held
+from store.trace import rows as traces
+from store.trace.rows import Trace
+
+TABS = ("held", "settled", "all")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One mail in a list."""
+
+    id: str
+    at_ms: int
+    category: str
+    state: str  #: of a held mail: held, released, deleted, expired; else ""
+    action: str
+    probability: float
+    thresholds: tuple[float, float, float]
+    from_name: str
+    from_address: str
+    mail_from: str
+    subject: str
+    why: str
+    recipients: tuple[str, ...]
+    links: tuple[str, ...]
+    settled_by: str = ""
+    settled_ms: int = 0
+
+    @property
+    def is_held(self) -> bool:
+        return self.state == HELD
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One page of a list."""
+
+    rows: tuple[Row, ...]
+    matching: int  #: rows that match, on all pages
+    looked_at: int  #: rows that were searched
+    is_cut: bool  #: older rows were not searched
+    page: int
+    pages: int
+
+
+def of_held(held: Held, trace: Trace | None) -> Row:
+    """A held (or settled) mail; the trace adds the thresholds and link hosts, when it is still kept."""
+    name, address = traces.author(held.header_from)
+    settled = max(held.copies, key=lambda c: c.at_ms, default=None)
+    state = HELD if held.is_held else (settled.state if settled is not None else "")
+    return Row(
+        id=held.id,
+        at_ms=held.held_ms,
+        category=held.category,
+        state=state,
+        action="quarantine",
+        probability=held.probability,
+        thresholds=trace.thresholds if trace is not None else (0.6, 0.85, 0.995),
+        from_name=name,
+        from_address=address or held.mail_from,
+        mail_from=held.mail_from,
+        subject=held.subject,
+        why=held.why,
+        recipients=tuple(c.address for c in held.copies),
+        links=trace.links if trace is not None else (),
+        settled_by=settled.by if settled is not None and state != HELD else "",
+        settled_ms=settled.at_ms if settled is not None and state != HELD else 0,
+    )
+
+
+def of_trace(trace: Trace, state: str = "") -> Row:
+    """Any mail, with the reason that weighs most in the direction it was decided."""
+    name, address = traces.author(trace.header_from)
+    strongest = max(
+        (r for r in trace.reasons if r.signal != "prior"),
+        key=lambda r: abs(r.nats) if (r.nats > 0) == (trace.action != "accept") else -1.0,
+        default=None,
+    )
+    return Row(
+        id=trace.id,
+        at_ms=trace.received_ms,
+        category=trace.category,
+        state=state,
+        action=trace.action,
+        probability=trace.probability,
+        thresholds=trace.thresholds,
+        from_name=name,
+        from_address=address or trace.mail_from,
+        mail_from=trace.mail_from,
+        subject=trace.subject,
+        why=strongest.sentence if strongest is not None else "",
+        recipients=tuple(o.address for o in trace.outcomes),
+        links=trace.links,
+    )
+
+
+def everything(view: StoreView, viewer: Viewer, tab: str, limit: int) -> Iterator[Row]:
+    """The rows of a tab in its order, as far as the viewer may see them."""
+    if tab == "all":
+        for trace in traces.newest(view, limit):
+            seen = viewer.trace(trace)
+            if seen is not None:
+                yield of_trace(seen, _state(view, viewer, seen))
+        return
+    found = quarantine.by_doubt(view, limit) if tab == "held" else quarantine.newest(view, limit)
+    for held in found:
+        own = viewer.held(held)
+        if own is not None and own.is_held == (tab == "held"):
+            yield of_held(own, traces.get(view, held.id))
+
+
+def _state(view: StoreView, viewer: Viewer, trace: Trace) -> str:
+    if all(o.action != "quarantine" for o in trace.outcomes):
+        return ""
+    held = viewer.held(quarantine.get(view, trace.id))
+    return of_held(held, None).state if held is not None else ""
+
+
+def listing(
+    viewer: Viewer, tab: str, query: Query, page: int, page_rows: int, limit: int
+) -> Callable[[StoreView], Listing]:
+    """A read of one page. Someone who sees only their own mail is searched for ten times as far."""
+    far = limit if viewer.is_admin else limit * 10
+
+    def body(view: StoreView) -> Listing:
+        found = list(islice(everything(view, viewer, tab, far), far))
+        matching = [row for row in found if query.matches(row)]
+        pages = max(1, -(-len(matching) // page_rows))
+        at = min(max(page, 1), pages)
+        shown = matching[(at - 1) * page_rows : at * page_rows]
+        return Listing(tuple(shown), len(matching), len(found), len(found) >= limit, at, pages)
+
+    return body
+
+
+def held_count(viewer: Viewer, limit: int) -> Callable[[StoreView], int]:
+    """How many mails wait, for the tab: cheap for an administrator, counted for anyone else."""
+
+    def body(view: StoreView) -> int:
+        if viewer.is_admin:
+            return quarantine.count(view)
+        return sum(1 for _ in everything(view, viewer, "held", limit * 10))
+
+    return body
