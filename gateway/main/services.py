@@ -136,7 +136,11 @@ def data_folder(config: Config) -> Path:
 
 
 async def build(
-    config: Config, *, clock: Clock = utc_now, announce: Callable[[Outcome], None] | None = None
+    config: Config,
+    *,
+    clock: Clock = utc_now,
+    announce: Callable[[Outcome], None] | None = None,
+    resolver: Resolver | None = None,
 ) -> Services:
     """Everything from the configuration. Raises ConfigError, ArtefactError, StoreError."""
     artefact = load_model(config)
@@ -144,7 +148,7 @@ async def build(
     opinions = LocalOpinions(store)
     await opinions.catch_up()
     threads = ThreadPoolExecutor(max(1, min(2, os.cpu_count() or 1)), "judge")
-    judging = build_judging(config, artefact, store, opinions, threads)
+    judging = build_judging(config, artefact, store, opinions, threads, resolver)
     thresholds = judging.judge.policy.thresholds
 
     def label_of(reception: str, facts: DataFacts, is_spam: bool, by: str, at_ms: int) -> Label:

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from protocols.imap.server import ImapServer
-from protocols.jmap.routes import JmapServices
 
 from gateway.config import Config, networks_of
 from gateway.delivery.commit import Outcome
+from gateway.dns.resolver import Resolver
 from gateway.mailauth.authenticate import warm_up
 from gateway.main.services import Clock, Services, build, utc_now
 from gateway.net.tls import self_signed, server_context
@@ -24,8 +23,10 @@ from protocols.console.services import ConsoleServices, ConsoleSettings
 from protocols.http.app import build_app
 from protocols.http.server import HttpServer
 from protocols.http.settings import HttpSettings
+from protocols.imap.server import ImapServer
 from protocols.imap.settings import ImapSettings
 from protocols.jmap import routes as jmap
+from protocols.jmap.routes import JmapServices
 from protocols.jmap.settings import JmapSettings
 from protocols.smtp.server import SmtpServer
 from protocols.smtp.session import Edge, SmtpSettings
@@ -76,9 +77,10 @@ async def start(
     number: int = 0,
     clock: Clock = utc_now,
     announce: Callable[[Outcome], None] | None = None,
+    resolver: Resolver | None = None,
 ) -> Worker:
     """Open everything and listen: SMTP first. Raises ConfigError, ArtefactError, StoreError, TlsUnusable."""
-    services = await build(config, clock=clock, announce=announce)
+    services = await build(config, clock=clock, announce=announce, resolver=resolver)
     tls = tls_of(config, clock)
     smtp = SmtpServer(
         Edge(services.recipients.resolve, services.begin, services.reception.receive), smtp_settings(config), tls

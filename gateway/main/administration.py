@@ -1,0 +1,266 @@
+"""Commands that look at or change the store: users, quarantine, queue, audit, explain, fsck, configuration."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from gateway.cli.verdicts import WORDS, plain, table
+from gateway.config import load
+from gateway.learning.labels import label_of_octets
+from gateway.main.failures import told_plainly
+from gateway.main.services import load_model, open_store, policy_of, utc_now
+from gateway.observe.log import configure
+from gateway.pipeline.verdict import Action, Policy, Reason, Thresholds, Verdict
+from gateway.quarantine.acts import Quarantine
+from store.accounts import account as accounts
+from store.accounts.account import AddressTaken
+from store.accounts.login import hash_password
+from store.audit import chain
+from store.changes.engine import Store, StoreTxn
+from store.kv.sqlite import SqliteKeyValueStore
+from store.quarantine import held as quarantine
+from store.quarantine.held import NotHeld
+from store.queue import jobs
+from store.trace import rows as trace
+from store.trace.rows import Trace
+from store.upkeep import fsck
+
+COMMAND_LINE = "command line"
+
+EXAMPLE = """\
+[server]
+hostname = "mx1.example.com"          # our name in greetings, Received and Authentication-Results
+data = "data"                         # store and certificates, beside this file
+# workers = 0                         # processes; 0 is one a core
+
+[listen]
+smtp = ["0.0.0.0:25"]
+imap = ["0.0.0.0:143"]
+http = ["127.0.0.1:8025"]             # console and JMAP; put TLS in front, or use https below
+# imaps = ["0.0.0.0:993"]
+# https = ["0.0.0.0:443"]
+
+# [tls]                               # without it STARTTLS uses a certificate that we sign ourselves
+# certificate = "fullchain.pem"
+# key = "privkey.pem"
+
+[domain."example.com"]
+deliver = "local"                     # or "smtp:10.0.0.5:25" to relay to
+protect = ["Maria Koch <maria@example.com>"]
+partners = ["partner.example"]
+
+[traps]
+addresses = []                        # learned from, never delivered
+
+[verdict]
+junk = 0.60
+hold = 0.85
+refuse = 1.0                          # held mail can be released, refused mail is gone
+
+[quarantine]
+keep_days = 30
+
+[pyzor]
+servers = []                          # "public.pyzor.org:24441"; empty asks nobody
+"""
+
+
+def with_store(config_path: Path, work: Callable[[Store], Awaitable[int]]) -> int:
+    """Open the configured store, do the work, close it."""
+    configure("human")
+    with told_plainly():
+        config = load(config_path)
+
+        async def run() -> int:
+            store = await open_store(config)
+            try:
+                return await work(store)
+            finally:
+                await store.close()
+
+        return asyncio.run(run())
+
+
+def add_user(
+    config_path: Path, address: str, name: str, password: str, *, aliases: tuple[str, ...], is_admin: bool
+) -> int:
+    local, _, domain = address.rpartition("@")
+    with told_plainly():
+        config = load(config_path)
+    rule = config.domain.get(domain.lower())
+    if not local or rule is None or rule.deliver != "local":
+        known = ", ".join(d for d, r in config.domain.items() if r.deliver == "local") or "none is configured"
+        print(f"mailward: {address}: not an address of a local domain ({known})", file=sys.stderr)
+        return 2
+    if len(password) < 8:
+        print("mailward: the password is too short; use at least 8 characters", file=sys.stderr)
+        return 2
+    hashed = hash_password(password)
+    now = utc_now()
+
+    async def work(store: Store) -> int:
+        def body(txn: StoreTxn) -> None:
+            roles = ("admin",) if is_admin else ()
+            accounts.create(txn, address, name, hashed, int(now.timestamp()), roles=roles, aliases=aliases)
+            chain.record(txn, int(now.timestamp() * 1000), COMMAND_LINE, "user.add", address.lower())
+
+        try:
+            await store.write(body)
+        except AddressTaken as error:
+            print(f"mailward: {error}: this address already has an account", file=sys.stderr)
+            return 1
+        print(f"  {address.lower()} can receive mail and sign in")
+        return 0
+
+    return with_store(config_path, work)
+
+
+def explain(reception: str, config_path: Path, *, as_json: bool) -> int:
+    with told_plainly():
+        config = load(config_path)
+        policy = policy_of(config, load_model(config))
+
+    async def work(store: Store) -> int:
+        row = await store.read(lambda view: trace.get(view, reception))
+        if row is None:
+            print(f"mailward: no mail with the id {reception} is known", file=sys.stderr)
+            return 1
+        print(json.dumps(trace_json(row), ensure_ascii=False) if as_json else explained(row, policy))
+        return 0
+
+    return with_store(config_path, work)
+
+
+def verdict_of(row: Trace) -> Verdict:
+    """The verdict as it was, from its trace. A trap's mail was taken in, so it counts as accepted."""
+    action = Action.ACCEPT if row.action == "trap" else Action[row.action.upper()]
+    reasons = tuple(Reason(r.signal, r.nats, r.sentence) for r in row.reasons)
+    return Verdict(action, row.category, row.probability, reasons, row.rule, row.policy_id, row.model_ids)
+
+
+def explained(row: Trace, policy: Policy) -> str:
+    then = Policy(policy.prior, policy.weights, Thresholds(*row.thresholds))
+    head = f"{row.id}  {when(row.received_ms)}  from {row.ip} ({row.helo})"
+    lines = [head, f"  {plain(row.header_from, 70)}  {plain(row.subject, 80)}", table("", verdict_of(row), then)]
+    lines += [f"  {WORDS[copy.action]:<10} {copy.address} {copy.relay}" for copy in row.outcomes]
+    lines.append("  ms: " + "  ".join(f"{name} {ms:.1f}" for name, ms in row.ms.items()))
+    return "\n".join(lines)
+
+
+def trace_json(row: Trace) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "at": when(row.received_ms),
+        "ip": row.ip,
+        "helo": row.helo,
+        "mail_from": row.mail_from,
+        "from": row.header_from,
+        "subject": row.subject,
+        "size": row.size,
+        "action": row.action,
+        "category": row.category,
+        "probability": row.probability,
+        "score": verdict_of(row).score,
+        "rule": row.rule or None,
+        "reasons": [{"signal": r.signal, "nats": r.nats, "sentence": r.sentence} for r in row.reasons],
+        "model": list(row.model_ids),
+        "auth": json.loads(row.auth),
+        "recipients": [{"address": c.address, "action": c.action} for c in row.outcomes],
+        "ms": row.ms,
+    }
+
+
+def list_held(config_path: Path, *, as_json: bool) -> int:
+    async def work(store: Store) -> int:
+        for held in await store.read(lambda view: list(quarantine.by_doubt(view, 1_000))):
+            to = [copy.address for copy in held.copies if copy.state == quarantine.HELD]
+            if as_json:
+                row = {"id": held.id, "at": when(held.held_ms), "category": held.category, "why": held.why}
+                row |= {"probability": held.probability, "from": held.header_from, "subject": held.subject, "to": to}
+                print(json.dumps(row, ensure_ascii=False))
+            else:
+                who = plain(held.header_from or "<>", 30)
+                print(f"  {held.id}  {held.category:<6} {held.probability:.2f}  {who:<30}  {plain(held.subject, 40)}")
+        return 0
+
+    return with_store(config_path, work)
+
+
+def settle_held(config_path: Path, reception: str, *, release: bool, learn: bool) -> int:
+    async def work(store: Store) -> int:
+        acts = Quarantine(store, label_of_octets, utc_now)
+        try:
+            moved = await (acts.release if release else acts.delete)(reception, COMMAND_LINE, learn=learn)
+        except NotHeld:
+            print(f"mailward: no mail with the id {reception} is held (any more)", file=sys.stderr)
+            return 1
+        print(f"  {'released to' if release else 'deleted for'} {', '.join(copy.address for copy in moved)}")
+        return 0
+
+    return with_store(config_path, work)
+
+
+def list_queue(config_path: Path, *, as_json: bool) -> int:
+    async def work(store: Store) -> int:
+        waiting, buried = await store.read(lambda view: (jobs.waiting(view), jobs.buried(view)))
+        for state, each in (("waiting", waiting), ("given up", buried)):
+            for job in each:
+                if as_json:
+                    row = {"id": job.id, "state": state, "attempts": job.attempts, "due": when(job.due_ms)}
+                    print(json.dumps(row | {"error": job.last_error or None}))
+                else:
+                    print(
+                        f"  {state:<8} {job.attempts:>3} attempts  due {when(job.due_ms)}  {job.id}  {job.last_error}"
+                    )
+        return 1 if buried else 0
+
+    return with_store(config_path, work)
+
+
+def verify_audit(config_path: Path, *, as_json: bool) -> int:
+    async def work(store: Store) -> int:
+        broken, count = await store.read(lambda view: (chain.verify(view), sum(1 for _ in chain.entries(view))))
+        if as_json:
+            wrong = {"seq": broken.seq, "why": broken.why} if broken else None
+            print(json.dumps({"entries": count, "broken": wrong}))
+        elif broken:
+            print(f"  the chain breaks at entry {broken.seq}: {broken.why}")
+        else:
+            print(f"  {count} entries, the chain holds")
+        return 1 if broken else 0
+
+    return with_store(config_path, work)
+
+
+def check_store(config_path: Path, *, as_json: bool) -> int:
+    async def work(store: Store) -> int:
+        findings = await store.read(lambda view: list(fsck.check(view)))
+        if isinstance(store.kv, SqliteKeyValueStore):
+            findings = [fsck.Finding("file", text) for text in await store.kv.integrity()] + findings
+        for finding in findings:
+            print(
+                json.dumps({"where": finding.where, "what": finding.what})
+                if as_json
+                else f"  {finding.where}: {finding.what}"
+            )
+        if not findings and not as_json:
+            print("  the store is sound")
+        return 1 if findings else 0
+
+    return with_store(config_path, work)
+
+
+def test_config(path: Path) -> int:
+    with told_plainly():
+        config = load(path)
+        load_model(config)
+    print(f"  {path}: fine; {len(config.domain)} domains" + ("" if config.domain else ", so no mail would be taken"))
+    return 0
+
+
+def when(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

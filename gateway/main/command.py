@@ -1,0 +1,258 @@
+"""The ``mailward`` program. Commands import what they need when they run, so that ``--help`` is instant.
+
+Exit codes: 0 all well, 1 something was found, 2 wrong usage or configuration, 3 cannot reach.
+"""
+
+import sys
+from pathlib import Path
+
+import click
+
+CONFIG = click.option(
+    "--config", "config_path", type=click.Path(path_type=Path, dir_okay=False), help="Configuration file (TOML)."
+)
+JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for machines.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="mailward")
+def main() -> None:
+    """Mail security gateway: judges mail, keeps it, serves it, and shows why."""
+
+
+@main.command()
+@click.option("--config", "config_path", type=click.Path(path_type=Path), required=True, help="Configuration file.")
+@JSON
+def serve(config_path: Path, as_json: bool) -> None:
+    """Run the gateway until it is told to stop.
+
+    Example: mailward serve --config mailward.toml
+    """
+    from gateway.main.serving import serve as run
+
+    sys.exit(run(config_path, as_json=as_json))
+
+
+@main.command()
+@click.option(
+    "--exit", "exit_after", is_flag=True, help="Send the samples once, then stop; 0 only if all verdicts fit."
+)
+@click.option("--data", type=click.Path(path_type=Path), help="Folder for the demo's store (a new temporary one).")
+@click.option("--no-browser", is_flag=True, help="Do not open the console in a browser.")
+@JSON
+def demo(exit_after: bool, data: Path | None, no_browser: bool, as_json: bool) -> None:
+    """Start everything on this machine only and send sample mails through it.
+
+    Example: mailward demo
+    """
+    from gateway.main.demo import run
+
+    sys.exit(run(exit_after=exit_after, data=data, open_browser=not (no_browser or exit_after), as_json=as_json))
+
+
+MODEL = click.option("--model", type=click.Path(path_type=Path), help="A trained model's folder (the shipped one).")
+
+
+@main.command()
+@click.argument("files", nargs=-1, required=True)
+@CONFIG
+@MODEL
+@click.option("--dns", "use_dns", is_flag=True, help="Look things up in the DNS (scan is offline by default).")
+@click.option("--ip", default="", help="Client address the mail came from.")
+@click.option("--helo", default="", help="Name the client gave.")
+@click.option("--from", "mail_from", default="", help="Envelope sender.")
+@click.option("--rcpt", "recipients", multiple=True, help="Envelope recipient.")
+@JSON
+def scan(  # noqa: PLR0913, PLR0917 - one parameter an option
+    files: tuple[str, ...],
+    config_path: Path | None,
+    model: Path | None,
+    use_dns: bool,
+    ip: str,
+    helo: str,
+    mail_from: str,
+    recipients: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Print the verdict of mails in files ("-" is standard input).
+
+    Example: mailward scan message.eml
+    """
+    from gateway.main.offline import Told
+    from gateway.main.scanning import scan as run
+
+    told = Told(ip, helo, mail_from, recipients)
+    sys.exit(run(files, config_path, model, told, use_dns=use_dns, as_json=as_json))
+
+
+@main.command(name="try")
+@click.argument("path", type=click.Path(path_type=Path, exists=True))
+@CONFIG
+@MODEL
+@click.option("--report", type=click.Path(path_type=Path), help="Where to write the HTML report.")
+@click.option("--limit", type=int, default=0, help="Stop after so many mails.")
+@JSON
+def try_(
+    path: Path, config_path: Path | None, model: Path | None, report: Path | None, limit: int, as_json: bool
+) -> None:
+    """Judge an mbox, a Maildir or a folder of mails: reads only, asks nobody, and writes one report.
+
+    Example: mailward try ~/mail.mbox
+    """
+    from gateway.main.scanning import try_path
+
+    sys.exit(try_path(path, config_path, model, report, limit=limit, as_json=as_json))
+
+
+@main.command()
+@click.argument("reception")
+@click.option("--config", "config_path", type=click.Path(path_type=Path), required=True, help="Configuration file.")
+@JSON
+def explain(reception: str, config_path: Path, as_json: bool) -> None:
+    """Say why a mail was judged as it was, by the id in its reply, header or log line.
+
+    Example: mailward explain 01jd3k8s7qx7m2wz --config mailward.toml
+    """
+    from gateway.main.administration import explain as run
+
+    sys.exit(run(reception, config_path, as_json=as_json))
+
+
+@main.command()
+@click.option("--ham", type=click.Path(path_type=Path, exists=True), required=True, help="Wanted mail.")
+@click.option("--spam", type=click.Path(path_type=Path, exists=True), required=True, help="Unwanted mail.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the new model.")
+@click.option("--seed", type=int, default=0)
+@JSON
+def train(ham: Path, spam: Path, out: Path, seed: int, as_json: bool) -> None:
+    """Train a model on your own mail; use it with --model, or model.directory in the configuration.
+
+    Example: mailward train --ham ~/Mail/archive --spam ~/Mail/junk --out model
+    """
+    from gateway.main.teaching import train as run
+
+    sys.exit(run(ham, spam, out, seed=seed, as_json=as_json))
+
+
+@main.group()
+def user() -> None:
+    """Accounts."""
+
+
+@user.command(name="add")
+@click.argument("address")
+@click.option("--config", "config_path", type=click.Path(path_type=Path), required=True, help="Configuration file.")
+@click.option("--name", default="", help="Name for people.")
+@click.option("--alias", "aliases", multiple=True, help="Another address of the same account.")
+@click.option("--admin", is_flag=True, help="May see and release all held mail.")
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+def user_add(
+    address: str, config_path: Path, name: str, aliases: tuple[str, ...], admin: bool, password_stdin: bool
+) -> None:
+    """Make an account with its mailboxes.
+
+    Example: printf %s "$PASSWORD" | mailward user add ana@example.com --password-stdin --config mailward.toml
+    """
+    from gateway.main.administration import add_user
+
+    password = sys.stdin.readline().rstrip("\r\n") if password_stdin else click.prompt("Password", hide_input=True)
+    sys.exit(add_user(config_path, address, name, password, aliases=aliases, is_admin=admin))
+
+
+@main.group()
+def quarantine() -> None:
+    """Held mail."""
+
+
+@quarantine.command(name="list")
+@click.option("--config", "config_path", type=click.Path(path_type=Path), required=True)
+@JSON
+def quarantine_list(config_path: Path, as_json: bool) -> None:
+    """What is held, most doubtful first."""
+    from gateway.main.administration import list_held
+
+    sys.exit(list_held(config_path, as_json=as_json))
+
+
+@quarantine.command(name="release")
+@click.argument("reception")
+@click.option("--config", "config_path", type=click.Path(path_type=Path), required=True)
+@click.option("--learn", is_flag=True, help="Also learn that mail like this is wanted.")
+def quarantine_release(reception: str, config_path: Path, learn: bool) -> None:
+    """Deliver a held mail to its recipients."""
+    from gateway.main.administration import settle_held
+
+    sys.exit(settle_held(config_path, reception, release=True, learn=learn))
+
+
+@quarantine.command(name="delete")
+@click.argument("reception")
+@click.option("--config", "config_path", type=click.Path(path_type=Path), required=True)
+@click.option("--learn", is_flag=True, help="Also learn that mail like this is unwanted.")
+def quarantine_delete(reception: str, config_path: Path, learn: bool) -> None:
+    """Give a held mail up."""
+    from gateway.main.administration import settle_held
+
+    sys.exit(settle_held(config_path, reception, release=False, learn=learn))
+
+
+@main.group()
+def queue() -> None:
+    """Mail waiting to be relayed."""
+
+
+@queue.command(name="list")
+@click.option("--config", "config_path", type=click.Path(path_type=Path), required=True)
+@JSON
+def queue_list(config_path: Path, as_json: bool) -> None:
+    """Jobs that wait, and jobs that were given up."""
+    from gateway.main.administration import list_queue
+
+    sys.exit(list_queue(config_path, as_json=as_json))
+
+
+@main.group()
+def audit() -> None:
+    """The audit trail."""
+
+
+@audit.command(name="verify")
+@click.option("--config", "config_path", type=click.Path(path_type=Path), required=True)
+@JSON
+def audit_verify(config_path: Path, as_json: bool) -> None:
+    """Walk the chain of audit entries and say whether it holds."""
+    from gateway.main.administration import verify_audit
+
+    sys.exit(verify_audit(config_path, as_json=as_json))
+
+
+@main.command()
+@click.option("--config", "config_path", type=click.Path(path_type=Path), required=True)
+@JSON
+def fsck(config_path: Path, as_json: bool) -> None:
+    """Prove the store's invariants; reads everything, changes nothing."""
+    from gateway.main.administration import check_store
+
+    sys.exit(check_store(config_path, as_json=as_json))
+
+
+@main.group()
+def config() -> None:
+    """The configuration."""
+
+
+@config.command(name="test")
+@click.argument("path", type=click.Path(path_type=Path))
+def config_test(path: Path) -> None:
+    """Check a configuration file without starting anything."""
+    from gateway.main.administration import test_config
+
+    sys.exit(test_config(path))
+
+
+@config.command(name="example")
+def config_example() -> None:
+    """Print a configuration to start from."""
+    from gateway.main.administration import EXAMPLE
+
+    click.echo(EXAMPLE, nl=False)

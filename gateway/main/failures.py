@@ -1,0 +1,24 @@
+"""Failures that an operator can mend, told in one sentence instead of a traceback."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from gateway.config import ConfigError
+from gateway.net.tls import TlsUnusable
+from models.errors import ArtefactError
+from store.kv.contract import StoreError
+from store.mailfiles import NoMail
+
+
+@contextmanager
+def told_plainly() -> Iterator[None]:
+    """Print what can be mended and exit with 2; with 3 when something cannot be reached."""
+    try:
+        yield
+    except (ConfigError, ArtefactError, TlsUnusable, NoMail) as error:
+        print(f"mailward: {error}", file=sys.stderr)
+        sys.exit(2)
+    except (StoreError, OSError) as error:
+        print(f"mailward: {error}", file=sys.stderr)
+        sys.exit(3)
