@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from gateway.mailauth.dkim import passing_domains
-from gateway.mailauth.results import ArcResult, DkimResult, DmarcResult, IprevResult, SpfResult
+from gateway.mailauth.results import ArcResult, DkimResult, DmarcResult, IprevResult, SpfResult, passing_domains
 from gateway.pipeline.evidence import Evidence, PureCheck, Signal
 from gateway.pipeline.facts import DataFacts
 

@@ -14,15 +14,19 @@ from gateway.pipeline.evidence import Evidence, PureCheck, Signal
 from gateway.pipeline.facts import DataFacts, Protected
 from store.message.model import Address
 
-OTHER_ADDRESS = Signal("name.other-address", "The sender's name shows an address of another domain: {detail}", "phish")
-PERSON = Signal(
-    "name.protected-person", "The sender uses a protected person's name with another address: {detail}", "bec"
+OTHER_ADDRESS = Signal(
+    "display_name.other-address", "The sender's name shows an address of another domain: {detail}", "phish"
 )
-DOMAIN = Signal("name.protected-domain", "The sender's name claims a protected domain: {detail}", "phish")
-BRAND = Signal("name.brand", "The sender's name claims a well-known company whose domain it is not: {detail}", "phish")
-MIXED = Signal("name.mixed-script", "The sender's name mixes alphabets within one word: {detail}", "phish")
-ENCODED = Signal("name.invisible", "The sender's name holds invisible or reordering characters", "phish")
-ROLE = Signal("name.role-freemail", "A company role writes from a free mailbox: {detail}", "bec")
+PERSON = Signal(
+    "display_name.protected-person", "The sender uses a protected person's name with another address: {detail}", "bec"
+)
+DOMAIN = Signal("display_name.protected-domain", "The sender's name claims a protected domain: {detail}", "phish")
+BRAND = Signal(
+    "display_name.brand", "The sender's name claims a well-known company whose domain it is not: {detail}", "phish"
+)
+MIXED = Signal("display_name.mixed-script", "The sender's name mixes alphabets within one word: {detail}", "phish")
+ENCODED = Signal("display_name.invisible", "The sender's name holds invisible or reordering characters", "phish")
+ROLE = Signal("display_name.role-freemail", "A company role writes from a free mailbox: {detail}", "bec")
 
 EMITS = frozenset({OTHER_ADDRESS, PERSON, DOMAIN, BRAND, MIXED, ENCODED, ROLE})
 
@@ -31,8 +35,8 @@ _DOMAIN = re.compile(r"(?<![\w@.-])((?:[\w-]{1,63}\.){1,4}[a-z]{2,24})(?![\w@])"
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 _ROLES = re.compile(
     r"\b(?:ceo|cfo|coo|chief executive|chief financial|managing director|president|geschäftsführer|"
-    r"direct(?:or|eur) général|director general|human resources|payroll|accounts payable|it (?:support|help ?desk|department)|help ?desk|"
-    r"mail(?:box)? administrator|system administrator|security team|billing department)\b",
+    r"direct(?:or|eur) général|director general|human resources|payroll|accounts payable|help ?desk|"
+    r"it (?:support|department)|mail(?:box)? administrator|system administrator|security team|billing department)\b",
     re.I,
 )
 _NAME = 200  #: characters of a name that are read

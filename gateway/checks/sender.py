@@ -1,6 +1,7 @@
 """Who says they wrote the mail, who sent it, and where an answer would go."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from gateway.checks.freemail import is_freemail
 from gateway.checks.url_homograph import imitation
@@ -118,7 +119,7 @@ def _is_random(local: str) -> bool:
         return False
     digits = sum(c.isdigit() for c in local)
     vowels = sum(c in "aeiouyAEIOUY" for c in local)
-    switches = sum(a.isdigit() != b.isdigit() for a, b in zip(local, local[1:], strict=False))
+    switches = sum(a.isdigit() != b.isdigit() for a, b in pairwise(local))
     return switches >= 4 and digits >= 3 and vowels * 4 < len(local)
 
 

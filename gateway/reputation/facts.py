@@ -13,6 +13,7 @@ class SenderHistory:
     is_blocked: bool = False  #: an entry of the block list matches
     is_allowed: bool = False  #: an entry of the allow list matches and the sender authenticates
     trap_hits: int = 0  #: mails from this address or network that went to a spam trap
+    trap_campaign: bool = False  #: a spam trap received the same text not long ago
 
     @property
     def is_first_contact(self) -> bool:

@@ -1,0 +1,28 @@
+"""Spam traps: addresses nobody ever gave away. Who writes to one, and what is written, is unwanted elsewhere, too."""
+
+import math
+
+from gateway.pipeline.evidence import Evidence, PureCheck, Signal
+from gateway.pipeline.facts import DataFacts
+
+RECIPIENT = Signal("trap.recipient", "The mail is addressed to a spam trap: {detail}", "trap")
+CAMPAIGN = Signal("trap.campaign", "A spam trap received the same text not long ago", "trap")
+SENDER = Signal("trap.sender", "This sender or network has written to spam traps: {detail}", "trap")
+
+EMITS = frozenset({RECIPIENT, CAMPAIGN, SENDER})
+
+
+def look(facts: DataFacts) -> list[Evidence]:
+    found: list[Evidence] = []
+    trap = next((r.address for r in facts.envelope.rcpt_to if r.is_trap), "")
+    if trap:
+        found.append(Evidence(RECIPIENT, trap))
+    if facts.history.trap_campaign:
+        found.append(Evidence(CAMPAIGN))
+    hits = facts.history.trap_hits
+    if hits > 0:
+        found.append(Evidence(SENDER, "once" if hits == 1 else f"{hits} times", min(2.0, 0.6 + math.log10(hits))))
+    return found
+
+
+CHECK: PureCheck[DataFacts] = PureCheck("trap", look, EMITS)
