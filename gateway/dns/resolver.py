@@ -71,7 +71,7 @@ class Answer:
     records: tuple[Record, ...]
     status: Status
     ttl_s: int = 0  #: of the answer, or of the denial (RFC 2308 §5)
-    authenticated: bool = False  #: the server says that DNSSEC proved it (AD bit)
+    authenticated: bool = False  #: the server says that DNSSEC proved it (AD bit); worth what the way to the server is
 
     @property
     def is_temporary(self) -> bool:

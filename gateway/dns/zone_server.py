@@ -4,7 +4,7 @@ import asyncio
 import errno
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import cast
 
@@ -38,22 +38,25 @@ class ZoneServer:
 @asynccontextmanager
 async def serve_zone(zone: Zone, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[ZoneServer]:
     """Serve until the block ends. Port 0 takes one that is free for both protocols. Raises OSError."""
-    transport, server, bound = await _bind(zone, host, port)
+    streams = _Streams(zone)
+    transport, server, bound = await _bind(streams, host, port)
     try:
         yield ZoneServer(host, bound)
     finally:
         transport.close()
         server.close()
+        for writer in tuple(streams.open):  # a client that stays connected must not keep us
+            writer.close()
         await server.wait_closed()
 
 
-async def _bind(zone: Zone, host: str, port: int) -> tuple[asyncio.DatagramTransport, asyncio.Server, int]:
+async def _bind(streams: "_Streams", host: str, port: int) -> tuple[asyncio.DatagramTransport, asyncio.Server, int]:
     loop = asyncio.get_running_loop()
     for attempt in range(_BIND_TRIES):
-        transport, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(zone), local_addr=(host, port))
+        transport, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(streams.zone), local_addr=(host, port))
         bound = int(transport.get_extra_info("sockname")[1])
         try:
-            server = await asyncio.start_server(_Streams(zone).talk, host, bound)
+            server = await asyncio.start_server(streams.talk, host, bound)
         except OSError as error:
             transport.close()
             if port or error.errno != errno.EADDRINUSE or attempt == _BIND_TRIES - 1:
@@ -80,9 +83,11 @@ class _Datagrams(asyncio.DatagramProtocol):
 @dataclass(frozen=True, slots=True)
 class _Streams:
     zone: Zone
+    open: set[asyncio.StreamWriter] = field(default_factory=set)
 
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Questions on one connection, each with its length before it. RFC 1035 §4.2.2."""
+        self.open.add(writer)
         try:
             while True:
                 async with asyncio.timeout(_TCP_IDLE_S):
@@ -95,6 +100,7 @@ class _Streams:
         except (TimeoutError, OSError, EOFError):
             return
         finally:
+            self.open.discard(writer)
             writer.close()
 
 

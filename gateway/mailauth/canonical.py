@@ -8,6 +8,7 @@ import re
 
 _PIECE = 128 * 1024  #: octets worked on at once, so that other threads get their turn in between
 _RUN = re.compile(rb"[\t ]{2,}|\t")
+_INK = re.compile(rb"[^\t \r\n]")
 
 
 def relaxed_body(body: bytes) -> bytes:
@@ -15,8 +16,8 @@ def relaxed_body(body: bytes) -> bytes:
     pieces = []
     start = 0
     while start < len(body):
-        cut = body.find(b"\r\n", start + _PIECE)
-        end = len(body) if cut < 0 else cut + 2
+        ink = _INK.search(body, start + _PIECE)  # a cut before it divides neither white space nor a line end
+        end = ink.start() if ink else len(body)
         pieces.append(_RUN.sub(b" ", body[start:end]).replace(b" \r\n", b"\r\n"))
         start = end
     text = _without_empty_tail(b"".join(pieces))

@@ -6,7 +6,7 @@ nor does SHA-1 or an RSA key below 1,024 bits, nor one that has expired or comes
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 
 import dkim
@@ -142,8 +142,3 @@ def _result(
         testing=key.testing if key else False,
         signature_start=told["b"].replace(" ", "")[:8],
     )
-
-
-def passing_domains(results: Sequence[DkimResult]) -> tuple[str, ...]:
-    """Domains with a passing signature, each once, in the order of the mail."""
-    return tuple(dict.fromkeys(r.domain for r in results if r.result == "pass" and r.domain))

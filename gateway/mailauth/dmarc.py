@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from gateway.dns.resolver import Resolver, Status, normal_name
+from gateway.mailauth import psl
 from gateway.mailauth.dmarc_walk import Found, Walk, walk
-from gateway.mailauth.psl import registered_domain
 from gateway.mailauth.results import DkimResult, DmarcOutcome, DmarcResult, Policy, SpfResult
 from gateway.mailauth.settings import AuthSettings
 from store.message.model import Message
@@ -53,7 +53,9 @@ class _Domains:
 
     async def organisation(self, walked: Walk) -> str:
         if self.use_suffixes and not walked.has_record:
-            return await asyncio.to_thread(registered_domain, walked.start)
+            if psl.is_loaded():
+                return psl.registered_domain(walked.start)
+            return await asyncio.to_thread(psl.registered_domain, walked.start)
         return walked.organisational_domain
 
 

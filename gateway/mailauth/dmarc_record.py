@@ -6,6 +6,7 @@ reading of the tags counts.
 """
 
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,6 +18,7 @@ from gateway.mailauth.words import read_tags
 _VERSION = re.compile(rb"v[ \t]*=[ \t]*DMARC1[ \t]*(?:;|\Z)")  #: first, and in this case (RFC 9989 §4.8)
 _URI = re.compile(r"[ \t]*(?:mailto|https?):[^\s,]+", re.IGNORECASE)
 _MAX_RECORD = 4_096  #: octets
+_MAX_VALUE = 16  #: characters of a policy tag that are shown to checkdmarc; the longest valid one has 10
 _POLICIES = ("none", "quarantine", "reject")
 _ASKED = ("p", "sp", "np", "adkim", "aspf", "psd", "t")  #: what judging a mail needs
 
@@ -48,8 +50,8 @@ def read_record(text: bytes) -> DmarcRecord | None:
     told = read_tags(text)
     if not _asks_for_something(told):
         return None
-    valid = _ask_checkdmarc(told) or _tolerant(told)
     is_sound = all(_policy(told[name]) for name in ("p", "sp", "np") if name in told)
+    valid = (is_sound and _ask_checkdmarc(told)) or _tolerant(told)
     p = (_policy(valid.get("p", "")) or "none") if is_sound else "none"
     sp = (_policy(valid.get("sp", "")) or p) if is_sound else "none"
     np = (_policy(valid.get("np", "")) or sp) if is_sound else "none"
@@ -63,6 +65,11 @@ def read_record(text: bytes) -> DmarcRecord | None:
         # pct is gone; 0 was used to mean what t=y means now (RFC 9989, appendix on RFC 7489's pct)
         testing=valid.get("t") == "y" or ("t" not in told and told.get("pct") == "0"),
     )
+
+
+def is_loaded() -> bool:
+    """True once reading a record no longer imports anything."""
+    return "checkdmarc.dmarc" in sys.modules
 
 
 def warm_up() -> None:
@@ -87,7 +94,7 @@ def _ask_checkdmarc(told: Tags) -> Tags | None:
     """The policy tags as checkdmarc reads them; None when it will not read them."""
     from checkdmarc import dmarc as checker
 
-    clean = "; ".join(["v=DMARC1", *(f"{name}={told[name]}" for name in _ASKED if name in told)])
+    clean = "; ".join(["v=DMARC1", *(f"{name}={told[name][:_MAX_VALUE]}" for name in _ASKED if name in told)])
     try:
         parsed: Mapping[str, Any] = checker.parse_dmarc_record(clean, "invalid.")["tags"]
     except Exception:  # boundary: checkdmarc raises many kinds, some on what a receiver has to tolerate

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 
 from gateway.dns.resolver import Answer, Resolver
-from gateway.mailauth.dmarc_record import DmarcRecord, is_dmarc, read_record
+from gateway.mailauth.dmarc_record import DmarcRecord, is_dmarc, is_loaded, read_record
 
 MAX_QUERIES = 8  #: RFC 9989 §4.10
 _KEPT_LABELS = MAX_QUERIES - 1
@@ -79,8 +79,9 @@ async def _only_record(answer: Answer) -> DmarcRecord | None:
     texts = [text for text in answer.txt() if is_dmarc(text)]
     if len(texts) != 1:
         return None
-    # the first record imports checkdmarc, which takes a second: not in the event loop
-    return await asyncio.to_thread(read_record, texts[0])
+    if is_loaded():
+        return read_record(texts[0])
+    return await asyncio.to_thread(read_record, texts[0])  # imports checkdmarc, which takes up to a second
 
 
 def _one_below(parent: str, start: str) -> str:

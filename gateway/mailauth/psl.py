@@ -18,6 +18,10 @@ def load_suffixes() -> _SuffixList:
     return cast(_SuffixList, PublicSuffixList())
 
 
+def is_loaded() -> bool:
+    return load_suffixes.cache_info().currsize > 0
+
+
 def registered_domain(domain: str) -> str:
     """The name one label below the public suffix; the domain itself where it is a public suffix or unknown."""
     return load_suffixes().privatesuffix(domain) or domain

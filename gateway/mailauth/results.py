@@ -3,6 +3,7 @@
 Results are spelled as in RFC 8601 §2.7. ``temperror`` means "could not tell" and is never a ``fail``.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -40,6 +41,11 @@ class DkimResult:
     reason: str = ""  #: for people, at most 200 characters
     testing: bool = False  #: the key says t=y: the domain is only trying (RFC 6376 §3.6.1)
     signature_start: str = ""  #: first characters of b=, which tell signatures apart (RFC 6008)
+
+
+def passing_domains(results: Sequence[DkimResult]) -> tuple[str, ...]:
+    """Domains with a passing signature, each once, in the order of the mail."""
+    return tuple(dict.fromkeys(r.domain for r in results if r.result == "pass" and r.domain))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +100,6 @@ class AuthResults:
     @property
     def authenticated_domains(self) -> frozenset[str]:
         """Domains that vouch for this mail by a passing DKIM signature or MAIL FROM."""
-        signed = {d.domain for d in self.dkim if d.result == "pass"}
+        signed = set(passing_domains(self.dkim))
         sent = {self.spf_mailfrom.domain} if self.spf_mailfrom.result == "pass" else set()
         return frozenset(signed | sent)

@@ -57,6 +57,8 @@ class SignedMail:
         block = self.octets[: self._body_start]
         if len(block) > _MAX_HEADER:
             raise BadSignature("header too large")
+        if b"\nFrom " in block:  # dkimpy skips such a line, mail programs read "From :" as an author
+            raise BadSignature("a header line is not a field")
         try:
             return list(dkim.rfc822_parse(block)[0])
         except (dkim.DKIMException, IndexError) as error:

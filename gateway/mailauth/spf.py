@@ -63,6 +63,8 @@ async def check_spf(identity: SpfIdentity, resolver: Resolver, receiver: str = "
     asked = normal_name(domain)
     if asked is None or "." not in asked:
         return SpfResult("none", "", identity.scope)  # RFC 7208 §4.3
+    if not load_pyspf.cache_info().currsize:
+        await asyncio.to_thread(load_pyspf)
     known = _Known()
     for _ in range(_MAX_ROUNDS):
         result = _evaluate(identity, asked, receiver, known)

@@ -77,8 +77,9 @@ async def test_several_questions_on_one_tcp_connection() -> None:
             writer.write(len(wire).to_bytes(2, "big") + wire)
             size = int.from_bytes(await reader.readexactly(2), "big")
             assert dns.message.from_wire(await reader.readexactly(size)).question[0].name.to_text() == name
-        writer.close()
-        await writer.wait_closed()
+    assert await reader.read() == b""  # the server has gone, though this client stayed
+    writer.close()
+    await writer.wait_closed()
 
 
 @given(st.binary(max_size=80))

@@ -49,6 +49,8 @@ async def test_ed25519() -> None:
         pytest.param(b"at noon", b"at night", "fail", id="body-changed"),
         pytest.param(b"Subject: Lunch", b"Subject: Money", "fail", id="subject-changed"),
         pytest.param(b"From: Ann", b"From: eve@evil.test\r\nFrom: Ann", "fail", id="second-from"),
+        pytest.param(b"From: Ann", b"From : eve@evil.test\r\nFrom: Ann", "permerror", id="second-from-in-disguise"),
+        pytest.param(b"From: Ann", b"from : eve@evil.test\r\nFrom: Ann", "permerror", id="in-another-disguise"),
         pytest.param(b"v=1;", b"v=2;", "permerror", id="version"),
         pytest.param(b"a=rsa-sha256", b"a=rsa-md5", "permerror", id="algorithm"),
         pytest.param(b"d=example.test;", b"", "permerror", id="no-domain"),
