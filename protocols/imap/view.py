@@ -7,6 +7,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 from protocols.imap.numbers import NumberSet
 from protocols.imap.refusal import BadCommand
@@ -105,7 +106,8 @@ def read_delta(view: AccountView, mailbox: MailboxId, since: int, last_uid: int)
         return Delta(now, is_mailbox_gone=True)
     arrived = tuple(reading.placements(view, mailbox, last_uid + 1))
     vanished = vanished_since(view, mailbox, since)
-    return Delta(now, arrived, tuple(_changed(view, mailbox, since, last_uid)), vanished)
+    changed = sorted(_changed(view, mailbox, since, last_uid), key=itemgetter(0))
+    return Delta(now, arrived, tuple(changed), vanished)
 
 
 def _changed(view: AccountView, mailbox: MailboxId, since: int, last_uid: int) -> Iterator[tuple[Uid, EmailState]]:

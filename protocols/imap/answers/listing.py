@@ -162,6 +162,8 @@ def matches(pattern: str, path: str) -> bool:
     """Whether "*" (anything) and "%" (anything but the separator) can be filled in. Work is pattern times path."""
     if path == "INBOX":
         pattern = pattern.upper()
+    elif pattern[:5].upper() == "INBOX":
+        pattern = "INBOX" + pattern[5:]
     reached = {0}  # positions in the path up to which the pattern so far can match
     for char in pattern:
         if char == "*":
