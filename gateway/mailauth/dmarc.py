@@ -6,7 +6,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gateway.dns.resolver import Resolver, Status, normal_name
 from gateway.mailauth import psl
@@ -78,30 +78,31 @@ async def check_dmarc(
         return DmarcResult(
             "temperror", from_domain=author, domain=author, reason="the policy record could not be looked up"
         )
-    strict_spf, strict_dkim = (found.record.strict_spf, found.record.strict_dkim) if found else (False, False)
-    by_spf = await _any_aligned(domains, [(spf.domain, spf.result)], strict_spf)
-    by_dkim = await _any_aligned(domains, [(d.domain, d.result) for d in dkim], strict_dkim)
-    organisation = await domains.organisation(walked)
-    if found is None:
-        return DmarcResult(
-            "none",
-            from_domain=author,
-            domain=organisation,
-            aligned_spf=by_spf == "pass",
-            aligned_dkim=by_dkim == "pass",
-        )
-    policy = await _policy(found, walked, resolver)
-    outcome = _outcome(by_spf, by_dkim)
-    wanted = _LESS[policy] if found.record.testing else policy
-    return DmarcResult(
-        outcome,
-        policy=policy,
-        disposition=wanted if outcome == "fail" else "none",
+    record = found.record if found else None
+    by_spf = await _any_aligned(domains, [(spf.domain, spf.result)], record is not None and record.strict_spf)
+    signed = [(one.domain, one.result) for one in dkim]
+    by_dkim = await _any_aligned(domains, signed, record is not None and record.strict_dkim)
+    aligned = DmarcResult(
+        "none",
         from_domain=author,
-        domain=organisation,
-        record_domain=found.domain,
+        domain=await domains.organisation(walked),
         aligned_spf=by_spf == "pass",
         aligned_dkim=by_dkim == "pass",
+    )
+    if found is None:
+        return aligned
+    return _judged(aligned, found, _outcome(by_spf, by_dkim), await _policy(found, walked, resolver))
+
+
+def _judged(aligned: DmarcResult, found: Found, outcome: DmarcOutcome, policy: Policy) -> DmarcResult:
+    """What the record wants done with a mail that ended so."""
+    wanted = _LESS[policy] if found.record.testing else policy
+    return replace(
+        aligned,
+        result=outcome,
+        policy=policy,
+        disposition=wanted if outcome == "fail" else "none",
+        record_domain=found.domain,
         testing=found.record.testing,
         reason="an aligned identifier could not be checked" if outcome == "temperror" else "",
     )
