@@ -5,8 +5,8 @@ import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
 
-from gateway.checks.freemail import is_freemail
 from gateway.content.brands import ALIASES, BRANDS, OFFICES, domains_of
+from gateway.content.freemail import is_freemail
 from gateway.content.psl import registrable, same_organisation
 from gateway.content.scripts import is_mixed_script
 from gateway.content.skeleton import skeleton

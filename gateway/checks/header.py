@@ -90,10 +90,6 @@ def _traces(facts: DataFacts) -> Iterator[Evidence]:
         if address is not None:
             yield Evidence(RECEIVED, b".".join(address).decode("ascii"))
             return
-        date = parse_date(field.raw.rpartition(b";")[2])
-        if date is not None and date - facts.envelope.received_at > _FUTURE:
-            yield Evidence(RECEIVED, f"dated {date:%Y-%m-%d}")
-            return
 
 
 def _defects(facts: DataFacts) -> Iterator[Evidence]:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
-from gateway.checks.freemail import is_freemail
 from gateway.checks.sender import is_proven
+from gateway.content.freemail import is_freemail
 from gateway.content.hosts import to_ascii
 from gateway.content.psl import same_organisation
 from gateway.pipeline.evidence import Evidence, PureCheck, Signal

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from itertools import pairwise
 
-from gateway.checks.freemail import is_freemail
 from gateway.checks.url_homograph import imitation
+from gateway.content.freemail import is_freemail
 from gateway.content.hosts import to_ascii, to_unicode
 from gateway.content.psl import same_organisation
 from gateway.pipeline.evidence import Evidence, PureCheck, Signal

@@ -38,6 +38,7 @@ class _Watched:
     domain: str
     label: str  #: as people write it, Unicode, without the public suffix
     skeleton: str
+    letters: frozenset[str]  #: of the skeleton
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,8 @@ def _prepared(domains: tuple[str, ...]) -> _Table:
     for domain in domains:
         label = _label(domain)
         if len(label) >= _SHORTEST:
-            watched.append(_Watched(domain, label, skeleton(label)))
+            reduced = skeleton(label)
+            watched.append(_Watched(domain, label, reduced, frozenset(reduced)))
     own = frozenset(domains) | {registrable(d) for d in domains}
     return _Table(own, tuple(watched), {w.skeleton: w for w in reversed(watched)})
 
@@ -113,11 +115,11 @@ def _dressed(base: str, table: _Table) -> Match | None:
     """The name with a word or a hyphen added: "example-login", "secureexample", "exam-ple"."""
     label = _label(base)
     words = [w for w in label.split("-") if w]
-    joined = skeleton("".join(words))
+    own, joined = skeleton(label), skeleton("".join(words))
     reduced = [skeleton(w) for w in words]
     for one in table.watched:
         plain = one.skeleton.replace("-", "")
-        if joined == plain:
+        if joined == plain and own != one.skeleton:
             return Match(one.domain, "hyphen")
         if one.skeleton in reduced and len(words) > 1:
             others = [w for w, r in zip(words, reduced, strict=True) if r != one.skeleton]
@@ -139,12 +141,14 @@ _LURE_SKELETONS = frozenset(skeleton(word) for word in LURE_WORDS)
 
 def _typo(base: str, table: _Table) -> Match | None:
     label = skeleton(_label(base))
+    letters = frozenset(label)
     for one in table.watched:
         length = min(len(one.label), len(label))
         if length < _SHORTEST_EDITED or abs(len(label) - len(one.skeleton)) > 2:
             continue
         most = 2 if length >= _SHORTEST_TWICE else 1
-        if edits(label, one.skeleton, most) <= most:
+        # One edit takes away at most one letter and brings at most one, which spares most of the work.
+        if len(letters ^ one.letters) <= 2 * most and edits(label, one.skeleton, most) <= most:
             return Match(one.domain, "typo")
     return None
 

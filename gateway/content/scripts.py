@@ -14,7 +14,9 @@ _ALLOWED = (
     frozenset({"LATIN", "HAN", "HANGUL"}),
 )
 _SAME = {"CJK": "HAN", "IDEOGRAPHIC": "HAN", "KANGXI": "HAN", "KATAKANA-HIRAGANA": "", "HANGZHOU": "HAN"}
-_COMMON = frozenset({"DIGIT", "COMBINING", "MODIFIER", "SUPERSCRIPT", "SUBSCRIPT", "FEMININE", "MASCULINE", "ZERO"})
+_COMMON = frozenset(
+    {"DIGIT", "COMBINING", "MODIFIER", "SUPERSCRIPT", "SUBSCRIPT", "FEMININE", "MASCULINE", "ZERO", "MICRO"}
+)
 
 
 @lru_cache(maxsize=4_096)
@@ -23,6 +25,8 @@ def script_of(character: str) -> str:
     if character.isascii():
         return "LATIN" if character.isalpha() else ""
     if unicodedata.category(character)[0] != "L":
+        return ""
+    if character == "\u00b5":  # the micro sign is a Greek letter only by its decomposition
         return ""
     plain = unicodedata.normalize("NFKC", character)[:1] or character
     if plain.isascii():

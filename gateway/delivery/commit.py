@@ -171,7 +171,10 @@ class _Unit:
         return [OutcomeRow(r.address, r.account, _target(r), "quarantine") for r in self.people]
 
     def _learn(self, txn: StoreTxn) -> None:
-        history.record(txn, self.facts, self.action, is_trap=bool(self.traps))
+        facts, unwanted = self.facts, self.action is not Action.ACCEPT
+        history.record(
+            txn, facts.envelope, facts.content, facts.auth, facts.view, is_unwanted=unwanted, is_trap=bool(self.traps)
+        )
         if self.label is not None:
             labels.put(txn, self.label)
             chain.record(txn, self._now_ms, "mailward", "trap.learn", self.facts.envelope.id, self.traps[0].address)

@@ -1,0 +1,52 @@
+"""Recognises a text that a spam trap received, when it comes again for somebody else.
+
+The fingerprint is exact over what stays the same in a campaign: letters only, with numbers, addresses, links and the
+greeting's name taken out. It is small, cannot be turned back into the text, and expires.
+"""
+
+import re
+from hashlib import blake2b
+
+from models.view import MailView
+from store.changes.engine import StoreTxn, StoreView
+from store.schema import keys
+
+KEEP_MS = 30 * 24 * 3600 * 1000  #: how long a trap's mail is remembered
+
+_SHORTEST = 80  #: letters below which unrelated mails may agree
+_READ = 4_000  #: characters of the normal form
+_MASK = re.compile(r"https?://\S+|www\.\S+|\S+@\S+|\w*\d\w*")
+_GREETING = re.compile(
+    r"\b(?:dear|hello|hi|hey|hallo|liebe[rs]?|bonjour|hola|ciao|ola|beste)\s+[^\s,!.]{1,30}(?=[,!.\s])"
+)
+_NOT_LETTER = re.compile(r"[\W_]+")
+
+
+def fingerprint(view: MailView) -> bytes | None:
+    """Sixteen octets that mails of one campaign share; None when there is too little text to tell."""
+    text = view.normal[:_READ]
+    text = _NOT_LETTER.sub("", _GREETING.sub(" ", _MASK.sub(" ", text)))
+    if len(text) < _SHORTEST:
+        return None
+    return blake2b(text.encode("utf-8", "replace"), digest_size=16, person=b"mailward camp").digest()
+
+
+def remember_trap(txn: StoreTxn, campaign: bytes, now_ms: int) -> None:
+    """A trap received this text now."""
+    txn.kv.put(keys.FINGERPRINT + campaign, keys.u64(now_ms))
+
+
+def is_trap_campaign(view: StoreView | StoreTxn, campaign: bytes, now_ms: int) -> bool:
+    """Did a trap receive this text within ``KEEP_MS``?"""
+    row = view.kv.get(keys.FINGERPRINT + campaign)
+    return row is not None and len(row) == 8 and now_ms - keys.read_u64(row) < KEEP_MS
+
+
+def forget_old(txn: StoreTxn, now_ms: int, limit: int = 1_000) -> int:
+    """Remove expired rows, at most ``limit`` of those looked at; returns how many went."""
+    gone = 0
+    for key, row in txn.kv.scan(keys.FINGERPRINT, keys.prefix_end(keys.FINGERPRINT), limit=limit):
+        if len(row) != 8 or now_ms - keys.read_u64(row) >= KEEP_MS:
+            txn.kv.delete(key)
+            gone += 1
+    return gone
