@@ -114,8 +114,10 @@ def read_base(path: Path, layers: Sequence[int]) -> Base:
         "norm.bias": plain("emb.ln.b"),
     }
     square = (hidden, hidden)
-    parts = (("q", "query", square), ("k", "key", square), ("v", "value", square), ("ao", "mix", square))
-    parts += (("fi", "widen", (wide, hidden)), ("fo", "narrow", (hidden, wide)))
+    parts = (
+        *(("q", "query", square), ("k", "key", square), ("v", "value", square), ("ao", "mix", square)),
+        *(("fi", "widen", (wide, hidden)), ("fo", "narrow", (hidden, wide))),
+    )
     for number, layer in enumerate(layers):
         for short, name, (rows, columns) in parts:
             tensors[f"layers.{number}.{name}.weight"] = packed(f"l{layer}.{short}.w", rows, columns)

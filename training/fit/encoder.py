@@ -9,7 +9,7 @@ from torch.nn import functional
 from training.fit.e5 import Base, Shape
 
 
-class Layer(nn.Module):
+class Layer(nn.Module):  # type: ignore[misc, unused-ignore]
     """Self-attention and feed-forward, each added to its input and normalised (BERT's order)."""
 
     def __init__(self, shape: Shape) -> None:
@@ -37,7 +37,7 @@ class Layer(nn.Module):
         return widened
 
 
-class Encoder(nn.Module):
+class Encoder(nn.Module):  # type: ignore[misc, unused-ignore]
     """Piece numbers and mask to class logits."""
 
     def __init__(self, shape: Shape, positions: int, classes: int) -> None:

@@ -1,7 +1,7 @@
 """The word model: vocabulary and idf, complement naive Bayes and logistic regression, calibrated out of fold."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
 from models.bayes import Bayes, RawScores, WordCalibration, WordWeights
 from models.features import BUCKETS, Features
 from training.corpus.sample import Sample
+from training.progress import Progress, quiet
 
 FOLDS = 5
 _UNCALIBRATED = WordCalibration(0.0, 1.0, 0.0, 0.0)
@@ -18,8 +19,6 @@ _PADDED_SHARE = 0.3  #: of unwanted mail that is scored once more with innocent 
 _PADDING_WORDS = 300
 _MOST_WORTH = 3.0  #: times the ordinary: what a mail of a small source may weigh
 _SHRINK = 0.85  #: unseen sources are less certain than held-out mail of known ones
-
-Progress = Callable[[str, int, int], None]  #: what is being done, steps done, steps in all
 
 
 class UnlearnableInput(Exception):
@@ -31,10 +30,6 @@ class FittedWords:
     weights: WordWeights
     calibration: WordCalibration
     out_of_fold: NDArray[np.float64]  #: calibrated nats of every training sample from folds that had not seen it
-
-
-def quiet(_what: str, _done: int, _all: int) -> None:
-    """Progress for callers that want none."""
 
 
 def fit_words(samples: Sequence[Sample], seed: int, progress: Progress = quiet) -> FittedWords:
