@@ -21,7 +21,7 @@ from gateway.main import worker
 from gateway.main.administration import trace_json
 from gateway.main.failures import told_plainly
 from gateway.main.services import utc_now
-from gateway.main.supervisor import loop_factory
+from gateway.main.supervisor import SWITCH_S, loop_factory
 from gateway.main.worker import Sockets, Worker, bind
 from gateway.observe.log import configure
 from store.accounts import account as accounts
@@ -53,6 +53,7 @@ class Result:
 def run(*, exit_after: bool, data: Path | None, open_browser: bool, as_json: bool) -> int:
     """0 when every sample got the verdict the scenario expects."""
     configure("human", level=40)  # the demo's own lines say it; only errors besides
+    sys.setswitchinterval(SWITCH_S)
     with told_plainly(), asyncio.Runner(loop_factory=loop_factory()) as runner:
         if data is not None:
             data.mkdir(parents=True, exist_ok=True)

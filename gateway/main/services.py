@@ -67,7 +67,11 @@ AT_LEAST = {
     "dmarc.fail_reject": Action.QUARANTINE,
     "dmarc.fail_quarantine": Action.JUNK,
     "attachment.bomb": Action.QUARANTINE,
+    "attachment.direction-mark": Action.QUARANTINE,
+    "attachment.double-extension": Action.QUARANTINE,
     "attachment.executable": Action.QUARANTINE,
+    "attachment.executable-in-archive": Action.QUARANTINE,
+    "attachment.shortcut": Action.QUARANTINE,
     "gtube": Action.QUARANTINE,
 }
 AT_MOST = {"lists.allowed": Action.ACCEPT}

@@ -23,6 +23,10 @@ QUICK_DEATHS = 5  #: in QUICK_S seconds, before the supervisor gives up
 QUICK_S = 30.0
 STOP_S = 20.0
 
+#: How long a thread may keep the interpreter. SQLite's thread gives it up at every step, so with Python's 5 ms a
+#: write beside a busy loop takes 60 ms; with this, 20.
+SWITCH_S = 0.0005
+
 Addresses = dict[str, list[tuple[str, int]]]
 
 
@@ -122,6 +126,7 @@ def _live(config: Config, addresses: Addresses, number: int, pipe: int) -> None:
     try:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+        sys.setswitchinterval(SWITCH_S)
         sockets = Sockets({s: [bind(a, shared=True) for a in each] for s, each in addresses.items()})
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(worker.run_until_signalled(config, sockets, number, lambda: _tell(pipe)))

@@ -26,7 +26,7 @@ from protocols.http.settings import HttpSettings
 from protocols.imap.server import ImapServer
 from protocols.imap.settings import ImapSettings
 from protocols.jmap import routes as jmap
-from protocols.jmap.routes import JmapServices
+from protocols.jmap.services import JmapServices
 from protocols.jmap.settings import JmapSettings
 from protocols.smtp.server import SmtpServer
 from protocols.smtp.session import Edge, SmtpSettings
@@ -87,7 +87,7 @@ async def start(
     )
     for sock in sockets.of("smtp"):
         await smtp.start(sock)
-    imap = ImapServer(services.store, services.logins, imap_settings(config), tls, clock)
+    imap = ImapServer(services.store, services.logins, imap_settings(config), tls, lambda: clock().timestamp())
     for sock in sockets.of("imap"):
         await imap.start(sock)
     for sock in sockets.of("imaps"):

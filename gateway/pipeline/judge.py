@@ -133,9 +133,7 @@ class Judge:
 
     async def _read(self, view: MailView, words: Opinion) -> list[Evidence]:
         loop = asyncio.get_running_loop()
-        run = loop.run_in_executor(
-            self._threads, self._guard, "language", lambda: self._scorer.language(view, words)
-        )
+        run = loop.run_in_executor(self._threads, self._guard, "language", lambda: self._scorer.language(view, words))
         try:
             async with asyncio.timeout(self._language_budget_s):
                 opinion = await run

@@ -1,0 +1,28 @@
+"""``mailward train``."""
+
+import json
+from pathlib import Path
+
+from gateway.main.failures import told_plainly
+from gateway.observe.log import configure
+from training.corpus.readers import UnreadableCorpus
+from training.main import train as fit
+
+
+def train(ham: Path, spam: Path, out: Path, *, seed: int, as_json: bool) -> int:
+    """Train words, calibration and combination on two paths of mail, and say how well it does on held-out mail."""
+    configure("human")
+    with told_plainly():
+        try:
+            card = fit(ham, spam, out, seed=seed)
+        except UnreadableCorpus as error:
+            print(f"mailward: {error}")
+            return 2
+    if as_json:
+        print(json.dumps({"id": card.id, "path": str(out), "metrics": card.metrics}))
+        return 0
+    print(f"  {out}: model {card.id}")
+    for name, measures in card.metrics.items():
+        print(f"  {name}: " + "  ".join(f"{measure} {value:.4g}" for measure, value in measures.items()))
+    print(f"  use it:  mailward scan --model {out} FILE   or   [model] directory = \"{out}\" in the configuration")
+    return 0
