@@ -14,6 +14,9 @@ from protocols.http.problem import Problem, respond, wants_page
 from protocols.http.settings import HttpSettings
 
 _log = structlog.get_logger()
+DRAINED_OCTETS = 1_000_000
+DRAIN_S = 2.0
+
 _DIGITS = re.compile(rb"[0-9]{1,19}")
 
 #: Given to every response that does not say otherwise.
@@ -75,6 +78,7 @@ class _Exchange:
         self._receive = receive
         self._send = send
         self._settings = settings
+        self._awaits_continue = any(name == b"expect" for name, _ in scope["headers"])
         self._is_tls = scope["scheme"] == "https"
         self._read = 0
         self._body_ended = False
@@ -97,12 +101,24 @@ class _Exchange:
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
+            if message["status"] == 413 and not self._awaits_continue:
+                await self._drain()
             self.started = True
             if self.deadline is not None:
                 self.deadline.reschedule(None)  # from here on each send has its own limit
             self._add_headers(MutableHeaders(scope=message))
         async with asyncio.timeout(self._settings.send_s):
             await self._send(message)
+
+    async def _drain(self) -> None:
+        """Read a little more of a refused body: a connection closed on unread octets is reset. RFC 9112 §9.6."""
+        left = DRAINED_OCTETS
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_S):
+                while left > 0 and not self._body_ended:
+                    message = await self._receive()
+                    self._body_ended = not message.get("more_body", False)
+                    left -= len(message.get("body", b""))
 
     def _add_headers(self, headers: MutableHeaders) -> None:
         for name, value in SECURITY_HEADERS.items():
