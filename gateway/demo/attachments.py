@@ -17,12 +17,14 @@ _LINES = (
 
 def attachment(name: str, seed: int) -> bytes:
     """The content that ``{{attach name}}`` stands for. Raises KeyError for a name not known."""
-    makers = {"invoice.pdf": pdf, "program": lambda: PROGRAM}
-    return (
-        locked_zip(b"complaint.js", b"// a harmless sample\r\n" * 20, b"7731", seed)
-        if name == "locked.zip"
-        else makers[name]()
-    )
+    match name:
+        case "invoice.pdf":
+            return pdf()
+        case "program":
+            return PROGRAM
+        case "locked.zip":
+            return locked_zip(b"complaint.js", b"// a harmless sample\r\n" * 20, b"7731", seed)
+    raise KeyError(name)
 
 
 def pdf() -> bytes:
@@ -49,7 +51,7 @@ def pdf() -> bytes:
 
 
 def locked_zip(name: bytes, content: bytes, password: bytes, seed: int) -> bytes:
-    """An archive of one stored file under the traditional encryption of ZIP, which ``zipfile`` reads but never writes."""
+    """An archive of one stored file, encrypted the traditional way, which ``zipfile`` reads but never writes."""
     crc = zlib.crc32(content)
     cipher = _ZipCipher(password)
     lead = Random(seed).randbytes(11) + bytes([crc >> 24])

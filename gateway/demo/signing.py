@@ -16,24 +16,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.mailauth.canonical import relaxed_body
 
-_SIGNED = [
-    "From",
-    "Reply-To",
-    "To",
-    "Cc",
-    "Subject",
-    "Date",
-    "Message-ID",
-    "In-Reply-To",
-    "References",
-    "MIME-Version",
-    "Content-Type",
-    "Content-Transfer-Encoding",
-    "List-Id",
-    "List-Unsubscribe",
-    "List-Unsubscribe-Post",
-    "Auto-Submitted",
-]
+_SIGNED = (
+    *("From", "Reply-To", "To", "Cc", "Subject", "Date", "Message-ID", "In-Reply-To", "References", "Auto-Submitted"),
+    *("MIME-Version", "Content-Type", "Content-Transfer-Encoding"),
+    *("List-Id", "List-Unsubscribe", "List-Unsubscribe-Post"),
+)
 _SPACE = re.compile(rb"[ \t\r\n]+")
 _FOLD = 70  #: characters of base64 a line
 
