@@ -78,7 +78,9 @@ class Email(msgspec.Struct, frozen=True, array_like=True):
     bcc: tuple[Address, ...]
     has_attachment: bool
     structure: PartRow
-    imap_envelope: bytes  #: RFC 3501 ENVELOPE as it goes on the wire
+    imap_envelope: (
+        bytes  #: RFC 3501 ENVELOPE as it goes on the wire; "": too large to keep, render it (store.mail.fitting)
+    )
     imap_body: bytes
     imap_bodystructure: bytes
     header_octets: int  #: up to and including the empty line

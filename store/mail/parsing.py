@@ -2,9 +2,10 @@
 
 import hashlib
 import re
-from dataclasses import dataclass
 from datetime import datetime
 
+from store.mail.digest import Digest
+from store.mail.fitting import fitted
 from store.mail.model import PartRow
 from store.message import body, imap_structure
 from store.message.headers import message_ids, parse_date
@@ -12,30 +13,12 @@ from store.message.mime import parse_message
 from store.message.model import Address, Message, Part
 from store.message.preview import preview
 
+__all__ = ["Digest", "base_subject", "digest_message", "digest_octets", "part_row", "thread_digest"]
+
 PREVIEW_SOURCE_CHARS = 4_096
 MAX_IDS = 100  #: Message-IDs kept of one References field
 
 _REPLY = re.compile(r"^\s*((re|fwd?|aw|wg|sv|vs|tr|rv|antw)\s*(\[\d+\])?\s*:|\[[^\]]{1,40}\])\s*", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Digest:
-    """Everything an Email row says about the mail itself, account and place aside."""
-
-    size: int
-    sent_ms: int | None
-    subject: str
-    preview: str
-    message_ids: tuple[str, ...]
-    in_reply_to: tuple[str, ...]
-    references: tuple[str, ...]
-    addresses: dict[str, tuple[Address, ...]]
-    has_attachment: bool
-    structure: PartRow
-    imap_envelope: bytes
-    imap_body: bytes
-    imap_bodystructure: bytes
-    header_octets: int
 
 
 def digest_octets(octets: bytes) -> Digest:
@@ -56,7 +39,7 @@ def digest_message(message: Message) -> Digest:
 
     texts = body.text_bodies(message)
     shown = next((body.part_text(message, p, PREVIEW_SOURCE_CHARS) for p in texts if p.type == "text/plain"), "")
-    return Digest(
+    digest = Digest(
         size=len(message.octets),
         sent_ms=_sent_ms(message),
         subject=headers.text("Subject")[:1_000],
@@ -72,6 +55,7 @@ def digest_message(message: Message) -> Digest:
         imap_bodystructure=imap_structure.bodystructure(message),
         header_octets=message.root.body_start,
     )
+    return fitted(digest)
 
 
 def _sent_ms(message: Message) -> int | None:
@@ -83,12 +67,12 @@ def _sent_ms(message: Message) -> int | None:
 def part_row(part: Part) -> PartRow:
     return PartRow(
         number=part.number,
-        type=part.type,
-        charset=part.charset,
-        encoding=part.encoding,
+        type=part.type[:200],
+        charset=part.charset[:100],
+        encoding=part.encoding[:100],
         disposition=part.disposition,
-        filename=part.filename,
-        content_id=part.content_id,
+        filename=part.filename[:500],
+        content_id=part.content_id[:1_000],
         header_start=part.header_start,
         body_start=part.body_start,
         body_end=part.body_end,
