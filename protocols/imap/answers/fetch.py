@@ -7,10 +7,11 @@ from functools import partial
 from protocols.imap import flags, moments
 from protocols.imap.answers import octets
 from protocols.imap.answers.octets import How, Source
-from protocols.imap.answers.rows import Row, batches, read_rows
+from protocols.imap.answers.rows import Place, Row, batches, read_rows
 from protocols.imap.commands.fetch import Fetch, Item, Octets
 from protocols.imap.session import Done, Selected, Session
-from store.changes.engine import AccountTxn, StoreView
+from protocols.imap.view import MailboxView
+from store.changes.engine import AccountId, AccountTxn, StoreView
 from store.mail import emails
 from store.mail.model import SEEN, Email, EmailState
 
@@ -26,6 +27,7 @@ class _Plan:
     simple: tuple[Callable[[Row], bytes], ...]
     parts: tuple[Octets, ...]
     needs_email: bool
+    needs_structure: bool
     marks_seen: bool
     shows_flags: bool
 
@@ -56,6 +58,7 @@ _RENDER: dict[Item, Callable[[Row], bytes]] = {
     Item.BODY: lambda row: b"BODY " + _email(row).imap_body,
     Item.BODYSTRUCTURE: lambda row: b"BODYSTRUCTURE " + _email(row).imap_bodystructure,
 }
+_STRUCTURE = frozenset({Item.ENVELOPE, Item.BODY, Item.BODYSTRUCTURE})
 _WITHOUT_EMAIL = frozenset({Item.FLAGS, Item.UID, Item.MODSEQ})
 
 
@@ -66,6 +69,7 @@ def _plan(command: Fetch, state: Selected) -> _Plan:
         simple=tuple(_RENDER[item] for item in simple),
         parts=parts,
         needs_email=bool(parts) or not _WITHOUT_EMAIL.issuperset(simple),
+        needs_structure=not _STRUCTURE.isdisjoint(simple),
         marks_seen=not state.view.is_read_only and any(not part.is_peek for part in parts),
         shows_flags=Item.FLAGS in simple,
     )
@@ -83,17 +87,23 @@ async def fetch(session: Session, state: Selected, command: Fetch) -> Done:
     are_all_there = True
     per_read = session.services.settings.rows_per_read
     for places in batches(view, spans, min(per_read, _EMAILS_PER_READ) if plan.needs_email else per_read):
-        rows = await session.store.read(
-            lambda snapshot, places=places: read_rows(  # type: ignore[misc]
-                snapshot.account(state.account.id), view.mailbox, places, with_email=plan.needs_email
-            )
-        )
+        rows = await session.store.read(partial(_read, account=state.account.id, view=view, places=places, plan=plan))
         are_all_there = are_all_there and len(rows) == len(places)
         if since is not None:
             rows = [row for row in rows if row.state.modseq > since]
         await _write_rows(session, state, plan, rows)
     code = b"" if are_all_there or command.by_uid else b"EXPUNGEISSUED"
     return Done(code=code, may_expunge=command.by_uid)
+
+
+def _read(
+    snapshot: StoreView, account: AccountId, view: MailboxView, places: Sequence[Place], plan: _Plan
+) -> list[Row]:
+    rows = read_rows(snapshot.account(account), view.mailbox, places, with_email=plan.needs_email)
+    if plan.needs_structure:
+        for row in rows:
+            row.email = octets.completed(snapshot, _email(row))
+    return rows
 
 
 async def _write_rows(session: Session, state: Selected, plan: _Plan, rows: Sequence[Row]) -> None:

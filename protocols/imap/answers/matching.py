@@ -191,7 +191,10 @@ def _is_text(part: Part) -> bool:
 
 
 def _has_attached_mail(part: PartRow) -> bool:
-    return part.type.startswith("message/") or any(_has_attached_mail(child) for child in part.children)
+    """Also true where the row does not say, because parts were too many to keep."""
+    if part.type.startswith("message/") or (part.type.startswith("multipart/") and not part.children):
+        return True
+    return any(_has_attached_mail(child) for child in part.children)
 
 
 def _as_part(row: PartRow) -> Part:

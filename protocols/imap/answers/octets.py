@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 from enum import Enum
 
+from msgspec.structs import replace as with_fields
+
 from protocols.imap.commands.fetch import Octets
 from store.blob.chunks import read_range
 from store.changes.engine import StoreView
 from store.mail.model import Email, PartRow
+from store.message import imap_structure
 from store.message.fields import field_lines
 from store.message.mime import parse_message
 from store.message.sections import SectionSpec, section
@@ -40,13 +43,15 @@ def locate(email: Email, spec: SectionSpec) -> Source | None:
             part = part.children[index - 1]
         elif part.children:
             return None
+        elif _lacks_parts(part):
+            return _parse(email)
         elif depth or index != 1:  # "1" is the body of a mail that is no multipart
             return _parse(email) if _holds_mail(part) else None
     if not spec.text:
         return Source(How.AS_THEY_ARE, part.body_start, part.body_end)
     if spec.text == "MIME":
         return Source(How.AS_THEY_ARE, part.header_start, part.body_start)
-    return _parse(email) if _holds_mail(part) else None
+    return _parse(email) if _holds_mail(part) or _lacks_parts(part) else None
 
 
 def _of_root(email: Email, spec: SectionSpec) -> Source | None:
@@ -65,6 +70,11 @@ def _of_root(email: Email, spec: SectionSpec) -> Source | None:
 
 def _holds_mail(part: PartRow) -> bool:
     return part.type in ("message/rfc822", "message/global")
+
+
+def _lacks_parts(part: PartRow) -> bool:
+    """Broken, or too many to keep in the row (store.mail.fitting)."""
+    return part.type.startswith("multipart/") and not part.children
 
 
 def _parse(email: Email) -> Source:
@@ -98,6 +108,19 @@ def read(view: StoreView, email: Email, item: Octets, source: Source | None) -> 
     elif not found:
         return None
     return _cut(found, item)
+
+
+def completed(view: StoreView, email: Email) -> Email:
+    """With the renderings that were too large to keep. Raises BlobMissing."""
+    if email.imap_envelope and email.imap_body and email.imap_bodystructure:
+        return email
+    message = parse_message(read_range(view.kv, email.blob))
+    return with_fields(
+        email,
+        imap_envelope=imap_structure.envelope(message),
+        imap_body=imap_structure.body(message),
+        imap_bodystructure=imap_structure.bodystructure(message),
+    )
 
 
 def _cut(octets: bytes, item: Octets) -> bytes:
