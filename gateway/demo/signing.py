@@ -72,8 +72,8 @@ def arc_seal(octets: bytes, signer: Signer, at: datetime, results: str) -> bytes
     """The mail with a first ARC set on top. ``results`` is what the sealer found, with its name in front."""
     told = f"ARC-Authentication-Results: i=1; {results}\r\n".encode()
     signature = _message_signature(octets, signer, at, "ARC-Message-Signature", "i=1")
-    tags = f"i=1; a={signer.key.algorithm}; t={_seconds(at)}; cv=none;\r\n\td={signer.domain}; s={signer.selector};\r\n\tb="
-    seal = f"ARC-Seal: {tags}".encode()
+    tags = f"i=1; a={signer.key.algorithm}; t={_seconds(at)}; cv=none;\r\n\td={signer.domain}; s={signer.selector};"
+    seal = f"ARC-Seal: {tags}\r\n\tb=".encode()
     # RFC 8617 §5.1.1: results, message signature, seal, in this order
     text = b"".join(_relaxed(field) + b"\r\n" for field in (told, signature)) + _relaxed(seal)
     return seal + _folded(signer.key.sign(text)) + signature + told + octets
