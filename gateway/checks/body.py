@@ -21,6 +21,7 @@ EMITS = frozenset({HIDDEN, IMAGE_ONLY, DIFFER, EMPTY, LINK_ONLY, MIXED, SPLIT, S
 
 _PREHEADER = 250  #: hidden characters that an honest newsletter uses for its preview line
 _WORD = re.compile(r"[^\W\d_]{3,30}")
+_UNSPACED = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]")
 _FOREIGN = re.compile(r"[^\x00-\u024f\s]")
 _NON_ASCII_WORD = re.compile(r"(?<![^\W\d_])[^\W\d_]{0,30}[^\x00-\u024f\W\d_][^\W\d_]{0,30}")
 _NO_WIDTH = (
@@ -71,10 +72,12 @@ def _hidden(view: MailView) -> Iterator[Evidence]:
 def _amount(facts: DataFacts, text: str) -> Iterator[Evidence]:
     view = facts.view
     words = len(_WORD.findall(text[:2_000]))
+    if not text.isascii():  # writing without spaces: two characters count as a word
+        words += len(_UNSPACED.findall(text[:2_000])) // 2
     links = [u for u in facts.content.urls if u.source in ("html", "text") and u.domain]
     if view.image_count and words < 15 and not facts.content.attachments:
         yield Evidence(IMAGE_ONLY)
-    elif not words and not view.image_count and not links and not facts.content.attachments and not view.subject:
+    elif not text.strip() and not view.image_count and not links and not facts.content.attachments and not view.subject:
         yield Evidence(EMPTY)
     elif links and words < 10 and not view.image_count and not facts.content.attachments:
         yield Evidence(LINK_ONLY, links[0].host)

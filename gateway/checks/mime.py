@@ -1,7 +1,10 @@
 """Structure that no mail program writes, and that makes two readers see two mails. RFC 2045, RFC 2046."""
 
+import re
+
 from gateway.pipeline.evidence import Evidence, PureCheck, Signal
 from gateway.pipeline.facts import DataFacts
+from store.message.model import Message, Part
 
 BROKEN = Signal("mime.broken", "The mail's parts are not separated as announced: {detail}", "spam", "2046 §5.1.1")
 FLOOD = Signal("mime.flood", "The mail has more parts or levels than are looked at: {detail}", "spam", "2046 §5.1")
@@ -27,12 +30,13 @@ _BY_DEFECT: dict[str, Signal] = {
     "mime.header-duplicate": AMBIGUOUS,
     "mime.parameter-duplicate": AMBIGUOUS,
     "mime.multipart-encoded": AMBIGUOUS,
-    "base64.damaged": DAMAGED,
     "line.bare-cr": LINE_ENDS,
     "line.mixed-endings": LINE_ENDS,
     "body.nul": NULS,
 }
 _PARTS = 200  #: parts whose character set is read
+_BASE64 = 16_000  #: octets of each that are checked
+_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=\s]")
 
 
 def look(facts: DataFacts) -> list[Evidence]:
@@ -50,9 +54,16 @@ def look(facts: DataFacts) -> list[Evidence]:
         if count >= _PARTS:
             break
         if part.type.startswith("text/") and (odd := _is_odd(part.charset)):
-            found[CHARSET.name] = Evidence(CHARSET, odd)
-            break
+            found.setdefault(CHARSET.name, Evidence(CHARSET, odd))
+        if part.encoding == "base64" and not part.children and _is_damaged(message, part):
+            found.setdefault(DAMAGED.name, Evidence(DAMAGED, f"part {part.number or 'whole'}"))
     return list(found.values())
+
+
+def _is_damaged(message: Message, part: Part) -> bool:
+    """Octets in base64 that do not belong there: readers skip them or give up, and so see different mails."""
+    end = min(part.body_end, part.body_start + _BASE64)
+    return _NOT_BASE64.search(message.octets, part.body_start, end) is not None
 
 
 def _is_odd(charset: str) -> str:
