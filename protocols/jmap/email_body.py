@@ -1,5 +1,6 @@
 """Body parts: structure, the lists a client shows, and decoded values. RFC 8621 §4.1.4."""
 
+import codecs
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -112,12 +113,22 @@ class BodyView:
         text = body.part_text(self._message, part, limit + 1)
         shown = truncated(text, limit, is_html=part.type == "text/html")
         budget.left = max(0, budget.left - len(shown.encode()))
-        is_unknown = part.encoding not in _KNOWN_ENCODINGS or bool(part.charset and not codec_name(part.charset))
         return {
             "value": shown,
-            "isEncodingProblem": is_unknown or "\ufffd" in shown,
+            "isEncodingProblem": part.encoding not in _KNOWN_ENCODINGS or not self._is_in_charset(part, limit),
             "isTruncated": len(shown) < len(text),
         }
+
+    def _is_in_charset(self, part: Part, limit: int) -> bool:
+        """Whether the octets are text in the charset their label names."""
+        codec = codec_name(part.charset or "us-ascii")
+        if not codec:
+            return False
+        try:
+            codecs.getincrementaldecoder(codec)().decode(body.decode_part(self._message, part, limit + 1))
+        except (UnicodeError, ValueError):
+            return False
+        return True
 
     def _part_json(self, part: Part, *, with_parts: bool = False) -> dict[str, Any]:
         row = self._rows[part.number]

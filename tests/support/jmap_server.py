@@ -23,7 +23,9 @@ from store.changes.engine import Store
 from tests.support.mail_store import START_MS, new_account, new_store
 
 PASSWORD = "correct horse"
-PASSWORD_HASH = PasswordHasher(time_cost=1, memory_cost=8).hash(PASSWORD)  # cheap: tests sign in all the time
+PASSWORD_HASH = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash(
+    PASSWORD
+)  # cheap: tests sign in all the time
 CORE, MAIL = "urn:ietf:params:jmap:core", "urn:ietf:params:jmap:mail"
 NOW = datetime.fromtimestamp(START_MS / 1000, UTC)
 
