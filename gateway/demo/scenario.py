@@ -42,6 +42,10 @@ class Sample:
         """A good mail that is held on purpose, for somebody to find and release."""
         return self.wave == "planted"
 
+    def is_met_by(self, action: str, category: str) -> bool:
+        """Is this what a good gateway makes of the mail? ``action`` is "trap" when nobody but a trap was addressed."""
+        return action in self.expect_action and category in self.expect_category
+
 
 @dataclass(frozen=True, slots=True)
 class Account:

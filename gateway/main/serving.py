@@ -7,8 +7,9 @@ from pathlib import Path
 
 from gateway.config import load
 from gateway.main.failures import told_plainly
-from gateway.main.services import data_folder, load_model, resolver_of
+from gateway.main.services import data_folder, load_model, resolver_of, utc_now
 from gateway.main.supervisor import Addresses, CannotListen, Supervisor, reserve
+from gateway.main.worker import tls_of
 from gateway.observe.log import configure
 
 
@@ -20,6 +21,7 @@ def serve(config_path: Path, *, as_json: bool) -> int:
         data_folder(config)
         load_model(config)
         resolver_of(config)
+        tls_of(config, utc_now)  # makes the self-signed pair once, before there are several workers
         try:
             addresses, held = reserve(config.listen)
         except CannotListen as error:

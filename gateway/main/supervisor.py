@@ -13,6 +13,7 @@ import structlog
 from gateway.config import Config, ConfigError, Listen, host_and_port
 from gateway.main import worker
 from gateway.main.worker import Sockets, bind
+from gateway.net.tls import TlsUnusable
 from models.errors import ArtefactError
 from store.kv.contract import StoreError
 
@@ -69,10 +70,12 @@ class Supervisor:
             signal.signal(name, self._stop)
         pipes = [self._spawn(number) for number in range(self._workers)]
         answers = [_is_ready(pipe) for pipe in pipes]  # every pipe is read and closed, whatever the first says
-        ready = all(answers)
-        if ready and not self._stopping:
-            on_ready()
         code = 0
+        if not all(answers):
+            self._stop()  # the worker said why
+            code = 1
+        elif not self._stopping:
+            on_ready()
         while self._pids:
             try:
                 pid, status = os.wait()
@@ -131,7 +134,7 @@ def _live(config: Config, addresses: Addresses, number: int, pipe: int) -> None:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(worker.run_until_signalled(config, sockets, number, lambda: _tell(pipe)))
         code = 0
-    except (ConfigError, ArtefactError, StoreError, OSError) as error:
+    except (ConfigError, ArtefactError, TlsUnusable, StoreError, OSError) as error:
         print(f"mailward: {error}", file=sys.stderr)
         code = worker_refused
     except BaseException as error:  # the process ends here either way; say why

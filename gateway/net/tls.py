@@ -1,5 +1,6 @@
 """TLS for our listeners: the operator's certificate, or one we sign ourselves so that STARTTLS works at once."""
 
+import os
 import ssl
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -45,11 +46,17 @@ def self_signed(folder: Path, hostname: str, now: datetime) -> tuple[Path, Path]
             .add_extension(x509.SubjectAlternativeName([x509.DNSName(hostname)]), critical=False)
             .sign(private, hashes.SHA256())
         )
-        key.touch(mode=0o600)
-        key.write_bytes(
-            private.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
-        )
-        certificate.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+        plain = serialization.NoEncryption()
+        secret = private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
+        _put(key, secret, 0o600)
+        _put(certificate, signed.public_bytes(serialization.Encoding.PEM), 0o644)
     return certificate, key
+
+
+def _put(path: Path, octets: bytes, mode: int) -> None:
+    """Write a file whole or not at all; the certificate comes last, so a pair is never half there."""
+    draft = path.with_suffix(f".{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(octets)
+    draft.replace(path)
