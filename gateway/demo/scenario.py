@@ -6,7 +6,7 @@ nothing here belongs to anybody. What is signed is really signed, with keys made
 
 import tomllib
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any
 
@@ -69,6 +69,7 @@ class Scenario:
 
 def scenario(now: datetime, seed: int = 0) -> Scenario:
     """Build it all for this moment: mails are dated by ``now``, their identifiers follow from ``seed``."""
+    now = now.astimezone(UTC)
     told = tomllib.loads(_text("scenario.toml"))
     zone_text, keys = _zone_with_keys(_text("zone.toml"))
     zone = Zone.parse(zone_text)
