@@ -72,6 +72,10 @@ OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600)
 PAGE = b"<html><body><form action='https://x.test'><input type='password'></form><script>go()</script></body></html>"
 SHARED = "Hello Maria, the quarterly plan is ready and attached figures follow next week as we said in the meeting."
 LONG_LOWER = "we met on monday and talked about the plan for the garden behind the house near our river bridge. " * 6
+PILLS = (
+    "Cheap pills without prescription delivered overnight discreet parcels worldwide order yours immediately save "
+    "ninety percent everything"
+)
 OWN = "Maria Koch <maria@example.com>"
 
 HITS: dict[str, Make] = {
@@ -149,8 +153,7 @@ HITS: dict[str, Make] = {
     "body.image-only": lambda: facts(html_mail("<img src='https://x.test/a.png'>")),
     "body.parts-differ": lambda: parts(
         LONG_LOWER,
-        "<p>"
-        + "Cheap pills without prescription delivered overnight discreet parcels worldwide order yours immediately save ninety percent everything</p>",
+        f"<p>{PILLS}</p>",
     ),
     "body.empty": lambda: text("", Subject=""),
     "body.link-only": lambda: text("look https://evil.test/x"),
