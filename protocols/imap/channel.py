@@ -22,6 +22,11 @@ class Channel(Protocol):
     @property
     def can_start_tls(self) -> bool: ...
 
+    @property
+    def has_more(self) -> bool:
+        """Whether the client has sent more already."""
+        ...
+
     def set_limits(self, limits: WireLimits) -> None: ...
 
     async def next_event(self, deadline_s: float) -> Event:

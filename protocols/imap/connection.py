@@ -5,7 +5,6 @@ import ipaddress
 import socket
 import ssl
 import time
-from collections.abc import Callable
 from typing import Protocol
 
 import structlog
@@ -55,6 +54,7 @@ class Connection(asyncio.Protocol):
         self._is_lost = False
         self._is_closing = False
         self._last_command = 0.0
+        self._stalled: asyncio.TimerHandle | None = None
 
     # What asyncio calls.
 
@@ -90,6 +90,8 @@ class Connection(asyncio.Protocol):
         self._is_lost = self._is_at_end = True
         self._came.set()
         self._writable.set()
+        if self._stalled is not None:
+            self._stalled.cancel()
 
     def pause_writing(self) -> None:
         self._writable.clear()
@@ -106,6 +108,10 @@ class Connection(asyncio.Protocol):
     @property
     def can_start_tls(self) -> bool:
         return self._tls is not None and not self._is_encrypted
+
+    @property
+    def has_more(self) -> bool:
+        return self._wire.buffered > 0
 
     def set_limits(self, limits: WireLimits) -> None:
         self._wire.set_limits(limits)
@@ -225,17 +231,8 @@ class Connection(asyncio.Protocol):
         self._host.forget(self)
         if self._transport is None or self._is_lost:
             return
-        self._transport.close()  # once what was written is out
-        stall_s = self._services.settings.write_stall_s
-        asyncio.get_running_loop().call_later(stall_s, _abort_if_open(self._transport, lambda: self._is_lost))
-
-
-def _abort_if_open(transport: asyncio.Transport, is_lost: Callable[[], bool]) -> Callable[[], None]:
-    def abort() -> None:
-        if not is_lost():
-            transport.abort()
-
-    return abort
+        self._transport.close()  # once what was written is out, or nobody takes it
+        self._stalled = asyncio.get_running_loop().call_later(self._services.settings.write_stall_s, self.abort)
 
 
 def _peer_of(name: object) -> Peer:

@@ -7,6 +7,7 @@ import structlog
 
 from protocols.imap.answers.account import capabilities
 from protocols.imap.answers.dispatch import answer
+from protocols.imap.commands.fetch import Fetch
 from protocols.imap.commands.table import read_command
 from protocols.imap.refusal import BadCommand, Disconnect, ImapRefusal, Refused
 from protocols.imap.scanner import Scanner
@@ -72,7 +73,8 @@ class Dialogue:
             tagged = read_command(scan, scan.tag())
             name = tagged.name
             done = await answer(session, tagged)
-            await session.announce(may_expunge=done.may_expunge)
+            if not (session.channel.has_more and isinstance(tagged.command, Fetch)):  # else a later command will
+                await session.announce(may_expunge=done.may_expunge)
             return done if done.text else replace(done, text=f"{name} completed")
         except (ImapRefusal, ConnectionError, TimeoutError):
             raise

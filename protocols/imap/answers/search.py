@@ -48,6 +48,7 @@ async def _read(session: Session, state: Selected, command: Search, judge: Judge
 
     for places in batches(view, _candidates(command, view), _READ_AT_ONCE[need]):
         hits = await session.store.read(lambda snapshot, places=places: body(snapshot, places))  # type: ignore[misc]
+        await session.channel.drain()  # a client that is gone needs no answer
         found.numbers += [place.uid if command.by_uid else place.number for place, _ in hits]
         found.modseq = max([found.modseq, *(modseq for _, modseq in hits)])
     return found
