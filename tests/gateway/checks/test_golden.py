@@ -5,7 +5,8 @@ import pytest
 from gateway.checks import PURE
 from gateway.pipeline.facts import DataFacts
 from gateway.pipeline.run import ask_pure
-from tests.gateway.checks.golden import HITS, MISSES, ORDINARY, Make
+from tests.gateway.checks.golden import HITS, ORDINARY, Make
+from tests.gateway.checks.near_misses import MISSES
 
 ELSEWHERE = ("spf.", "dkim.", "arc.", "dmarc.", "iprev.")  #: tested in test_auth.py
 

@@ -24,7 +24,7 @@ PROVEN = authenticated("shop.example")
 NOW_MS = int(NOW.timestamp() * 1000)
 CAMPAIGN = (
     "Dear {name}, your invoice {number} is overdue since last week. Please see https://{host}/pay?id={number} and "
-    "settle the amount of {number} dollars today, or we shall hand the matter over to our lawyers without another letter."
+    "settle the amount of {number} dollars today, or we shall hand the matter over to our lawyers without a word."
 )
 
 
