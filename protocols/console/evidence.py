@@ -30,11 +30,11 @@ class Layout:
 
 
 WIDE = Layout(
-    width=760, row=26, top=46, plot_left=322, plot_right=640, bar=14, bar_y=6, label_y=17, label_chars=50, adds_x=696,
+    width=760, row=26, top=46, plot_left=322, plot_right=640, bar=14, bar_y=6, label_y=17, label_chars=48, adds_x=696,
     sum_x=752,
 )  # fmt: skip
 NARROW = Layout(
-    width=330, row=42, top=46, plot_left=8, plot_right=322, bar=13, bar_y=21, label_y=14, label_chars=38, adds_x=284,
+    width=330, row=42, top=46, plot_left=8, plot_right=322, bar=13, bar_y=21, label_y=14, label_chars=32, adds_x=284,
     sum_x=324,
 )  # fmt: skip
 
@@ -209,7 +209,8 @@ def sentence(trace: Trace) -> str:
 def _clause(said: str) -> str:
     said = said.strip().rstrip(".")
     first_word = said.partition(" ")[0]
-    return said if first_word.isupper() or not said[:1].isalpha() else said[0].lower() + said[1:]
+    is_ordinary = first_word[:1].isalpha() and (len(first_word) == 1 or first_word[1:].islower())
+    return said[0].lower() + said[1:] if is_ordinary else said
 
 
 @dataclass(frozen=True, slots=True)

@@ -186,12 +186,8 @@ def _events(viewer: Viewer, seen: Seen) -> list[Event]:
     trace, held = seen.trace, seen.held
     if trace is not None:
         events.append(Event(trace.received_ms, "mailward", "received", f"from {trace.ip}, {text.size(trace.size)}"))
-        judged = ", ".join(trace.model_ids)
-        events.append(
-            Event(
-                trace.received_ms + int(sum(trace.ms.values())), "mailward", "judged", f"by {judged}" if judged else ""
-            )
-        )
+        judged = f"by {', '.join(trace.model_ids)}" if trace.model_ids else ""
+        events.append(Event(trace.received_ms, "mailward", "judged", judged))
     for entry in seen.entries:
         detail = entry.detail if viewer.is_admin or entry.actor == viewer.login else ""
         events.append(Event(entry.at_ms, entry.actor, entry.act, detail))

@@ -180,7 +180,7 @@ def sanitise(html: str, pictures: dict[str, str]) -> str:
         clean_content_tags=set(_GONE_WITH_CONTENT),
         attributes=_ATTRIBUTES,
         attribute_filter=_filter(pictures),
-        url_schemes={"http", "https", "mailto", "tel", "data", "ftp"},
+        url_schemes={"http", "https", "mailto", "tel", "data", "cid", "ftp"},
         link_rel=None,
         filter_style_properties=set(_STYLE),
     )

@@ -30,6 +30,7 @@
   const told = one("[data-ticked]");
   function count() {
     const number = ticks().length;
+    page.documentElement.classList.toggle("has-ticks", number > 0);
     if (told) told.textContent = number ? number + " ticked" : "Nothing ticked";
   }
   page.addEventListener("change", (event) => {
@@ -43,7 +44,8 @@
   function press(key) {
     const button = one(`[data-key="${key}"]`);
     if (!button) return false;
-    if (button.form && button.form.id === "queue" && !ticks().length && !one('input[name="all"]:checked')) {
+    // getAttribute: the fields named "id" hide the form's own property.
+    if (button.form && button.form.getAttribute("id") === "queue" && !ticks().length && !one('input[name="all"]:checked')) {
       const box = boxOf(here());
       if (!box) return false;
       box.checked = true;
@@ -108,7 +110,7 @@
 
   // A form is sent once: a second press of the same key must not act twice.
   page.addEventListener("submit", (event) => {
-    if (event.target.method !== "post") return;
+    if (event.target.getAttribute("method") !== "post") return;
     if (event.target.dataset.sent) { event.preventDefault(); return; }
     event.target.dataset.sent = "1";
   });

@@ -154,7 +154,7 @@ HELD = (
         to=(MARIA,), minutes_ago=310, links=("parcel-redeliver.example",),
     ),
     Sample(
-        "script", '"><img src=x onerror=alert(1)>', "x'\"<b>@evil.example",
+        "script", '"><img src=x onerror=alert(1)>', "x'&b@evil.example",
         "<script>alert('subject')</script> & <b>bold</b>", "spam",
         (
             ("model.text", 3.6, "<script>alert('reason')</script>"),
