@@ -47,7 +47,7 @@ def test_an_imitation(host: str, domain: str, how: str) -> None:
     "host",
     [
         *("example.com", "www.example.com", "acme-corp.test", "xn--mller-kva.example", "sample.com", "expertise.com"),
-        *("acme.test", "corp.test", "miller.test", "dhlx.test", "my-dhlx.test", "xn--r8jz45g.jp"),
+        *("acme.test", "corp.test", "fuller-brush.test", "dhlx.test", "my-dhlx.test", "xn--r8jz45g.jp"),
         *("templates.test", "exam.test", "ample.test", "192.0.2.1", "", "com", "localhost"),
     ],
 )
