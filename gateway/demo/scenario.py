@@ -29,7 +29,7 @@ class Sample:
     client_ip: str
     helo: str
     octets: bytes
-    wave: str  #: "ham", "bulk", "spam", "phish", "bec", "malware", "auth", "trap" or "planted"
+    wave: str  #: "ham", "bulk", "grey", "planted", "spam", "phish", "bec", "malware", "auth" or "trap"
     expect_action: tuple[str, ...]  #: any of "accept", "junk", "quarantine", "reject", "trap" (trap recipients only)
     expect_category: tuple[str, ...]  #: any of these
     expect_spf: str  #: of MAIL FROM

@@ -51,6 +51,8 @@ def test_reads_without_defects(sample: Sample) -> None:
     message = parse_message(sample.octets)
     assert message.headers.text("Subject") and message.headers.first("From") and message.headers.first("Date")
     assert not message.defects
+    authors = message.headers.all("From")[0].addresses()
+    assert len(authors) == 1 and "@" in authors[0].email
     assert "{{" not in sample.octets.decode("utf-8", "replace") and "@rsa@" not in WORLD.zone_text
 
 
@@ -91,7 +93,7 @@ def test_there_are_enough_of_all_kinds() -> None:
     folder = Path(__file__).parents[3] / "gateway" / "demo" / "samples"
     assert sorted(names) == sorted(path.stem for path in folder.glob("*.eml"))
     waves = {sample.wave for sample in WORLD.samples}
-    assert waves == {"ham", "bulk", "spam", "phish", "bec", "malware", "auth", "trap", "planted"}
+    assert waves == {"ham", "bulk", "grey", "planted", "spam", "phish", "bec", "malware", "auth", "trap"}
     assert sum(sample.expect_action == ("accept",) for sample in WORLD.samples) >= 18
     assert sum(sample.is_planted for sample in WORLD.samples) == 1
 
