@@ -300,7 +300,10 @@ async def test_import_and_parse() -> None:
 
 async def test_a_mail_attached_to_a_mail_is_parsed_by_its_parts_blob() -> None:
     inner = Letter("Inside").octets().decode()
-    outer = f'Content-Type: multipart/mixed; boundary="b"\r\n\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n{inner}\r\n--b--\r\n'
+    outer = (
+        'Content-Type: multipart/mixed; boundary="b"\r\n\r\n'
+        f"--b\r\nContent-Type: message/rfc822\r\n\r\n{inner}\r\n--b--\r\n"
+    )
     async with jmap_server() as jmap:
         email = await deliver(jmap.store, jmap.account, outer.encode())
         part = (await jmap.call("Email/get", ids=[f"E{email.id}"], properties=["attachments"]))["list"][0][
