@@ -30,6 +30,8 @@ class Recipients:
 
     async def resolve(self, address: str) -> Recipient | Reply:
         """The recipient, or the refusal it deserves. Raises StoreUnavailable."""
+        if "@" not in address:
+            return await self._postmaster()
         local_part, _, domain = address.rpartition("@")
         domain = domain.lower()
         normal = f"{local_part}@{domain}"
@@ -44,3 +46,11 @@ class Recipients:
             return RELAY_DENIED
         account = await self._store.read(lambda view: accounts.find(view, normal))
         return Recipient(normal, account=account.id) if account is not None else RECIPIENT_UNKNOWN
+
+    async def _postmaster(self) -> Recipient | Reply:
+        """Who gets mail for "postmaster" without a domain, which every server must take. RFC 5321 §4.5.1."""
+        for domain in sorted(self._local):
+            found = await self.resolve(f"postmaster@{domain}")
+            if isinstance(found, Recipient):
+                return found
+        return RECIPIENT_UNKNOWN

@@ -33,11 +33,11 @@ class DataReader:
             del self._held[at + 2 :]
             self._check_size()
             return rest
-        self._check_size()
+        self._check_size(len(END) - 3)  # what is held may end with "." CR, the start of the end mark
         return None
 
-    def _check_size(self) -> None:
-        if len(self._held) - 2 > self.limit_octets:
+    def _check_size(self, spare: int = 0) -> None:
+        if len(self._held) - 2 > self.limit_octets + spare:
             self.fault = DataFault.TOO_BIG
         if self.fault is DataFault.TOO_BIG:
             del self._held[: -len(END)]

@@ -7,12 +7,17 @@ MAX_PATH_OCTETS = 256  # RFC 5321 §4.5.3.1.3; the angle brackets count
 MAX_LOCAL_OCTETS = 64
 MAX_DOMAIN_OCTETS = 255
 
-_ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-\u0080-\U0010ffff]"
-_LOCAL = rf'(?:{_ATEXT}+(?:\.{_ATEXT}+)*|"(?:[^"\\\x00-\x1f\x7f]|\\[\x20-\x7e])*")'
-_LABEL = r"[A-Za-z0-9\u0080-\U0010ffff](?:[A-Za-z0-9\-_\u0080-\U0010ffff]*[A-Za-z0-9\u0080-\U0010ffff])?"
+#: Beyond ASCII: no C1 controls, and no surrogates, which stand for octets that were not UTF-8.
+_WIDE = r"\u00a0-\ud7ff\ue000-\U0010ffff"
+_ATEXT = rf"[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~\-{_WIDE}]"
+_LOCAL = rf'(?:{_ATEXT}+(?:\.{_ATEXT}+)*|"(?:[\x20-\x21\x23-\x5b\x5d-\x7e{_WIDE}]|\\[\x20-\x7e])*")'
+_LABEL = rf"[A-Za-z0-9{_WIDE}](?:[A-Za-z0-9\-_{_WIDE}]*[A-Za-z0-9{_WIDE}])?"
 _DOMAIN = rf"(?:{_LABEL}(?:\.{_LABEL})*\.?|\[[0-9A-Za-z:.\-]+\])"
 _ROUTE = rf"(?:@{_DOMAIN}(?:,@{_DOMAIN})*:)?"  # obsolete source route: accepted and ignored (§4.1.1.3)
-_PATH = re.compile(rf"\s*<{_ROUTE}(?P<address>(?P<local>{_LOCAL})@(?P<domain>{_DOMAIN}))?>(?P<rest>(?:\s.*)?)$")
+_PATH = re.compile(
+    rf"\s*<(?:{_ROUTE}(?P<local>{_LOCAL})@(?P<domain>{_DOMAIN})|(?P<bare>postmaster)?)>(?P<rest>(?:\s.*)?)", re.I | re.S
+)
+_QUOTED_ATOM = re.compile(rf'"({_ATEXT}+(?:\.{_ATEXT}+)*)"')
 _PARAMETER = re.compile(r"[A-Za-z0-9][A-Za-z0-9\-]*(?:=[\x21-\x3c\x3e-\x7e]+)?")
 
 
@@ -20,7 +25,7 @@ _PARAMETER = re.compile(r"[A-Za-z0-9][A-Za-z0-9\-]*(?:=[\x21-\x3c\x3e-\x7e]+)?")
 class Path:
     """A reverse or forward path with its ESMTP parameters (names in upper case)."""
 
-    address: str  #: "" is the null path <>
+    address: str  #: "" is the null path <>; "postmaster" alone may stand without a domain (§4.5.1)
     parameters: dict[str, str]
 
 
@@ -34,22 +39,24 @@ class BadPath(Exception):
 
 def parse_path(argument: str, keyword: str) -> Path:
     """Read "FROM:<a@b> SIZE=1" given keyword "FROM". Raises BadPath."""
+    malformed = "5.1.7" if keyword == "FROM" else "5.1.3"
     if argument[: len(keyword) + 1].upper() != keyword + ":":
         raise BadPath("5.5.4", f"syntax: {keyword}:<address>")
     if len(argument) > 2_000:
         raise BadPath("5.5.4", "path too long")
-    match = _PATH.match(argument[len(keyword) + 1 :])
-    if match is None:
-        raise BadPath("5.1.7" if keyword == "FROM" else "5.1.3", "malformed address")
-    address, local, domain = match["address"] or "", match["local"] or "", match["domain"] or ""
-    if (
-        len(local.encode("utf-8", "surrogateescape")) > MAX_LOCAL_OCTETS
-        or len(domain.encode("utf-8", "surrogateescape")) > MAX_DOMAIN_OCTETS
-    ):
-        raise BadPath("5.1.3", "address too long")
-    if address:
-        address = f"{local}@{domain.rstrip('.').lower()}"
-    return Path(address, _parameters(match["rest"]))
+    match = _PATH.fullmatch(argument[len(keyword) + 1 :])
+    if match is None or (match["bare"] and keyword == "FROM"):
+        raise BadPath(malformed, "malformed address")
+    local, domain = match["local"], (match["domain"] or "").rstrip(".").lower()
+    if local is None:
+        return Path((match["bare"] or "").lower(), _parameters(match["rest"]))
+    quoted = _QUOTED_ATOM.fullmatch(local)
+    if quoted is not None:
+        local = quoted[1]  # the quotes mean nothing here (§4.1.2)
+    octets = len(local.encode()), len(domain.encode())
+    if octets[0] > MAX_LOCAL_OCTETS or octets[1] > MAX_DOMAIN_OCTETS or sum(octets) + len("<@>") > MAX_PATH_OCTETS:
+        raise BadPath(malformed, "address too long")
+    return Path(f"{local}@{domain}", _parameters(match["rest"]))
 
 
 def _parameters(text: str) -> dict[str, str]:
@@ -62,7 +69,3 @@ def _parameters(text: str) -> dict[str, str]:
             raise BadPath("5.5.4", "parameter given twice")
         found[name.upper()] = value
     return found
-
-
-def is_ascii(address: str) -> bool:
-    return address.isascii()

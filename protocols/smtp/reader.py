@@ -4,8 +4,16 @@ import asyncio
 from typing import Any
 
 
-class BareLineFeed(Exception):
-    """A command line ended in LF without CR. Departs from RFC 5321's leniency: it is how smuggling starts."""
+class BareLineEnd(Exception):
+    """A command line holds CR or LF by itself. Departs from RFC 5321's leniency: it is how smuggling starts."""
+
+
+class LineTooLong(Exception):
+    """A command line beyond every limit; it was read to its end and forgotten."""
+
+
+class ClientLeft(ConnectionResetError):
+    """The client hung up, or we did: there is nobody to talk to. An ordinary end of a connection."""
 
 
 class PushbackReader:
@@ -16,29 +24,41 @@ class PushbackReader:
         self._returned = b""
 
     async def readuntil(self, separator: bytes = b"\n") -> bytes:
-        """One line. Raises BareLineFeed, LimitOverrunError, IncompleteReadError."""
-        line = await self._line(separator)
-        if not line.endswith(b"\r\n"):
-            raise BareLineFeed
+        """One line. Raises BareLineEnd, LineTooLong, ClientLeft."""
+        if self._transport is None or self._transport.is_closing():
+            raise ClientLeft  # we hung up: commands that were pipelined behind it do not count
+        try:
+            line = await self._line(separator)
+        except asyncio.IncompleteReadError:
+            raise ClientLeft from None
+        if not line.endswith(b"\r\n") or b"\r" in line[:-2]:
+            raise BareLineEnd
         return line
 
     async def _line(self, separator: bytes) -> bytes:
-        if not self._returned:
-            return await self._inner.readuntil(separator)
-        head, found, tail = self._returned.partition(separator)
+        head, found, self._returned = self._returned.partition(separator)
         if found:
-            self._returned = tail
             return head + found
-        line = head + await self._inner.readuntil(separator)
-        self._returned = b""
-        return line
+        try:
+            return head + await self._inner.readuntil(separator)
+        except asyncio.LimitOverrunError as error:
+            await self._skip_line(error.consumed, separator)
+            raise LineTooLong from None
 
-    async def readline(self) -> bytes:
-        return await self.readuntil(b"\n")
+    async def _skip_line(self, held: int, separator: bytes) -> None:
+        while True:
+            await self._inner.read(held)
+            try:
+                await self._inner.readuntil(separator)
+            except asyncio.LimitOverrunError as error:
+                held = error.consumed
+            else:
+                return
 
-    async def read(self, count: int = -1) -> bytes:
+    async def read(self, count: int) -> bytes:
+        """At least one octet and at most ``count``; nothing when the client has left."""
         if self._returned:
-            head, self._returned = self._returned[:count], self._returned[count:] if count >= 0 else b""
+            head, self._returned = self._returned[:count], self._returned[count:]
             return head
         return await self._inner.read(count)
 

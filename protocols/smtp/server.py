@@ -5,6 +5,7 @@ import logging
 import socket
 import ssl
 from collections import Counter
+from ipaddress import ip_address
 
 from gateway.envelope import Envelope
 from gateway.reply import Reply
@@ -36,12 +37,21 @@ class SmtpServer:
 
         self._servers.append(await loop.create_server(session, sock=sock, backlog=1024))
 
+    @property
+    def connected(self) -> int:
+        """How many clients are connected."""
+        return len(self._sessions)
+
     def enter(self, session: SmtpSession, client: str) -> bool:
-        """Count a new connection; False when it is one too many, from one address or in all."""
+        """Count a new connection; False when it is one too many, from one address or in all.
+
+        A proxy that speaks for its clients (XCLIENT) is one address for many of them.
+        """
         self._sessions.add(session)
         self._by_client[client] += 1
         few_in_all = len(self._sessions) <= self._settings.connections
-        return few_in_all and self._by_client[client] <= self._settings.connections_per_address
+        is_proxy = any(ip_address(client) in network for network in self._settings.xclient_from)
+        return few_in_all and (is_proxy or self._by_client[client] <= self._settings.connections_per_address)
 
     def leave(self, session: SmtpSession, client: str) -> None:
         if session in self._sessions:
@@ -67,5 +77,4 @@ class SmtpServer:
             await asyncio.wait(self._in_flight, timeout=grace_s)
             await asyncio.sleep(0)  # let the replies be written
         for session in list(self._sessions):
-            if session.transport is not None:
-                session.transport.close()
+            session.dismiss()

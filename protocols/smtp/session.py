@@ -4,23 +4,23 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Network, IPv6Network, ip_address
-from typing import Any, Protocol
+from ipaddress import IPv4Network, IPv6Network
+from typing import Any, Protocol, cast
 
 import structlog
-from aiosmtpd.smtp import SMTP
+from aiosmtpd.smtp import SMTP, TLSSetupException
 
 from gateway.envelope import Envelope, Peer, Recipient
 from gateway.reply import LOOKUP_FAILED, Reply
 from protocols.smtp.data import DataFault, DataReader
 from protocols.smtp.paths import BadPath, Path, parse_path
-from protocols.smtp.reader import BareLineFeed, PushbackReader
+from protocols.smtp.peers import legible, parse_xclient, peer_of
+from protocols.smtp.reader import BareLineEnd, ClientLeft, LineTooLong, PushbackReader
 from store.kv.contract import StoreError
 
 log = structlog.get_logger()
 
 CHUNK_OCTETS = 64 * 1024
-UNKNOWN = frozenset({"[UNAVAILABLE]", "[TEMPUNAVAIL]"})  #: XCLIENT's words for a value it does not have
 
 NEED_HELLO = Reply(503, "5.5.1", "send EHLO first")
 NEED_MAIL = Reply(503, "5.5.1", "send MAIL first")
@@ -34,6 +34,7 @@ TOO_MANY_MAILS = Reply(421, "4.7.0", "too many messages on this connection")
 BUSY = Reply(421, "4.3.2", "too many connections, please try again later")
 TOO_SLOW = Reply(421, "4.4.2", "timed out receiving the message")
 OUR_FAULT = Reply(451, "4.3.0", "temporary failure, please try again later")
+SHUTTING_DOWN = Reply(421, "4.3.2", "shutting down, please try again later")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +120,27 @@ class SmtpSession(SMTP):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if not self.client:  # else it is the same connection, now under TLS
-            address, port = transport.get_extra_info("peername")[:2]
-            self.client = str(peer_of(address, port).ip)
+            peer = transport.get_extra_info("peername")
+            if peer is None:  # it left before we looked
+                cast(asyncio.Transport, transport).abort()
+                return
+            self.client = str(peer_of(*peer[:2]).ip)
             self._is_welcome = self._roll.enter(self, self.client)
         super().connection_made(transport)
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._roll.leave(self, self.client)
-        super().connection_lost(error)
+        if self.client:
+            self._roll.leave(self, self.client)
+            super().connection_lost(error)
+
+    def eof_received(self) -> bool:
+        """The client said its last word, but may still be reading: a mail it has handed over is answered.
+
+        aiosmtpd would stop the command loop here, in the middle of a commit. The loop ends by itself at its
+        next read. Under TLS the connection ends with either side's last word, and ``connection_lost`` follows.
+        """
+        asyncio.StreamReaderProtocol.eof_received(self)
+        return self.session.ssl is None
 
     def _set_rset_state(self) -> None:
         super()._set_rset_state()  # type: ignore[no-untyped-call]
@@ -137,15 +151,29 @@ class SmtpSession(SMTP):
             await self.say(BUSY)
             self.transport.close()
             return
-        await super()._handle_client()
+        try:
+            await super()._handle_client()
+        except ConnectionError:  # they hung up, or we did
+            if self.transport is not None:
+                self.transport.close()
 
     async def handle_exception(self, error: Exception) -> str:
         """The one place where something unforeseen becomes a reply: ours is temporary, and says nothing."""
-        if isinstance(error, BareLineFeed):
+        if isinstance(error, BareLineEnd):
             return str(Reply(500, "5.5.2", "command lines must end in CRLF"))
-        if not isinstance(error, asyncio.IncompleteReadError | ConnectionError):
+        if isinstance(error, LineTooLong):
+            return str(Reply(500, "5.5.2", "command line too long"))
+        if isinstance(error, TLSSetupException):
+            log.info("smtp.tls.failed", client=self.client, error=repr(error.__cause__))
+        elif not isinstance(error, ConnectionError):
             log.error("smtp.failed", client=self.client, error=repr(error), exc_info=error)
         return str(OUR_FAULT)
+
+    def dismiss(self) -> None:
+        """Hang up because this server stops. RFC 5321 §3.8."""
+        if self.transport is not None and not self.transport.is_closing():
+            self._writer.write(f"{SHUTTING_DOWN}\r\n".encode())
+            self.transport.close()
 
     async def say(self, reply: Reply) -> None:
         await self.push(str(reply))
@@ -158,7 +186,7 @@ class SmtpSession(SMTP):
             return
         self._set_rset_state()
         self.session.extended_smtp = False
-        self.session.host_name = hostname
+        self.session.host_name = legible(hostname)
         await self.push(f"250 {self.hostname}")
 
     async def smtp_EHLO(self, hostname: str | None) -> None:
@@ -167,7 +195,7 @@ class SmtpSession(SMTP):
             return
         self._set_rset_state()
         self.session.extended_smtp = True
-        self.session.host_name = hostname
+        self.session.host_name = legible(hostname)
         lines = [self.hostname, "PIPELINING", f"SIZE {self._settings.message_octets}", "8BITMIME", "SMTPUTF8"]
         if self.tls_context and not self._tls_protocol:
             lines.append("STARTTLS")
@@ -281,7 +309,7 @@ class SmtpSession(SMTP):
         while rest is None:
             chunk = await self._reader.read(CHUNK_OCTETS)
             if not chunk:
-                raise ConnectionResetError("the client left in the middle of a mail")
+                raise ClientLeft
             rest = data.feed(chunk)
             if time.monotonic() - refreshed > 1.0:
                 self._reset_timeout()
@@ -293,7 +321,7 @@ class SmtpSession(SMTP):
         address, port = self.session.peer[:2]
         return replace(
             self._said_client or peer_of(address, port),
-            helo=str(self.session.host_name)[:255],
+            helo=self.session.host_name,
             tls=(tls.version() or "") if tls else "",
         )
 
@@ -315,6 +343,14 @@ class SmtpSession(SMTP):
         self._said_client = client
         self.session.host_name = client.helo or None
         await self.push(f"220 {self.hostname} ESMTP Mailward")
+
+    async def smtp_STARTTLS(self, arg: str | None) -> None:
+        if self._tls_protocol:
+            await self.say(Reply(503, "5.5.1", "TLS is already in use"))
+        elif not self.tls_context:
+            await self.say(Reply(502, "5.5.1", "TLS is not available"))
+        else:
+            await super().smtp_STARTTLS(arg)
 
     async def smtp_RSET(self, arg: str | None) -> None:
         self._set_rset_state()
@@ -338,20 +374,3 @@ class SmtpSession(SMTP):
 
     async def smtp_AUTH(self, arg: str | None) -> None:
         await self.say(Reply(502, "5.5.1", "this is a receiving server; there is no AUTH"))
-
-
-def parse_xclient(arg: str) -> Peer:
-    """The client a proxy tells of. Raises ValueError."""
-    words = (word.partition("=") for word in arg.split()[:10])
-    attributes = {name.upper(): "" if value in UNKNOWN else value for name, _, value in words}
-    address = attributes.get("ADDR", "")
-    if address[:5].upper() == "IPV6:":
-        address = address[5:]
-    port = attributes.get("PORT", "")
-    return replace(peer_of(address, int(port or 0)), helo=attributes.get("HELO", "")[:255])
-
-
-def peer_of(address: str, port: int) -> Peer:
-    ip = ip_address(address.partition("%")[0])
-    mapped = getattr(ip, "ipv4_mapped", None)
-    return Peer(mapped or ip, port, "")
