@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from gateway.content.brands import ALIASES, BRANDS, OFFICES, domains_of
 from gateway.content.freemail import is_freemail
+from gateway.content.lookalike import is_cheap_ending
 from gateway.content.psl import registrable, same_organisation
 from gateway.content.scripts import is_mixed_script
 from gateway.content.skeleton import skeleton
@@ -133,10 +134,11 @@ def _brand_words() -> dict[tuple[str, ...], str]:
 
 
 def _belongs(domain: str, brand: str) -> bool:
-    """The brand's own domain, one of its country domains, or its name under any ending."""
+    """The brand's own domain, or its name under the ending of a country."""
     base = registrable(domain)
-    label = base.partition(".")[0]
-    return base in domains_of(brand) or label == brand.replace(" ", "") or label == ALIASES.get(brand, brand)
+    if base in domains_of(brand):
+        return True
+    return base.partition(".")[0] in (brand.replace(" ", ""), ALIASES.get(brand, brand)) and not is_cheap_ending(base)
 
 
 CHECK: PureCheck[DataFacts] = PureCheck("display_name", look, EMITS)

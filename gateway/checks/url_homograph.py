@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from gateway.content.brands import brand_domains
+from gateway.content.brands import ORDINARY_WORDS, brand_domains
 from gateway.content.facts import Url
 from gateway.content.lookalike import lookalike
 from gateway.content.scripts import SYNTAX_TWINS, is_mixed_script
@@ -49,7 +49,7 @@ def imitation(
     if match is not None:
         yield Evidence(ours, f"{shown} for {match.domain} ({match.how})"[:200], _STRENGTH[match.how])
         return
-    match = lookalike(host, brand_domains(), endings=False)
+    match = lookalike(host, brand_domains(), endings=False, words=ORDINARY_WORDS)
     if match is not None:
         yield Evidence(brand, f"{shown} for {match.domain} ({match.how})"[:200], _STRENGTH[match.how])
 

@@ -8,17 +8,26 @@ from functools import cache
 
 #: Name as written in sender names, then the registrable domains that may carry it.
 BRANDS: dict[str, tuple[str, ...]] = {
-    "adobe": ("adobe.com", "adobesign.com", "adobe.io"),
-    "amazon": ("amazon.com", "amazon.co.uk", "amazon.de", "amazon.fr", "amazon.co.jp", "amazon.it", "amazon.es"),
+    "adobe": ("adobe.com", "adobesign.com", "adobe.io", "adobelogin.com"),
+    "amazon": (
+        "amazon.com",
+        "amazon.co.uk",
+        "amazon.de",
+        "amazon.fr",
+        "amazon.co.jp",
+        "amazon.it",
+        "amazon.es",
+        "amazonpay.com",
+    ),
     "american express": ("americanexpress.com", "aexp.com"),
-    "apple": ("apple.com", "icloud.com", "me.com"),
+    "apple": ("apple.com", "icloud.com", "me.com", "appleid.com", "applemusic.com", "applestore.com"),
     "bank of america": ("bankofamerica.com", "bofa.com"),
     "binance": ("binance.com",),
     "coinbase": ("coinbase.com",),
     "dhl": ("dhl.com", "dhl.de", "dhl.co.uk"),
     "docusign": ("docusign.com", "docusign.net"),
     "dropbox": ("dropbox.com", "dropboxmail.com"),
-    "ebay": ("ebay.com", "ebay.co.uk", "ebay.de", "ebay.fr"),
+    "ebay": ("ebay.com", "ebay.co.uk", "ebay.de", "ebay.fr", "ebayinc.com"),
     "facebook": ("facebook.com", "facebookmail.com", "meta.com", "fb.com"),
     "fedex": ("fedex.com",),
     "google": ("google.com", "youtube.com", "goo.gl", "googlemail.com", "gmail.com", "google.de", "google.co.uk"),
@@ -38,18 +47,26 @@ BRANDS: dict[str, tuple[str, ...]] = {
         "windows.com",
         "azure.com",
         "msn.com",
+        "onmicrosoft.com",
+        "microsoftstore.com",
+        "windowsupdate.com",
+        "windows.net",
+        "hotmail.com",
     ),
     "netflix": ("netflix.com",),
-    "paypal": ("paypal.com", "paypal.co.uk", "paypal.de", "paypal.fr", "paypal-communication.com"),
-    "santander": ("santander.com", "santander.co.uk", "santander.es"),
+    "paypal": ("paypal.com", "paypal.co.uk", "paypal.de", "paypal.fr", "paypal-communication.com", "paypal-gifts.com"),
+    "santander": ("santander.com", "santander.co.uk", "santander.es", "santanderbank.com"),
     "spotify": ("spotify.com",),
     "steam": ("steampowered.com", "steamcommunity.com", "valvesoftware.com"),
-    "ups": ("ups.com",),
+    "ups": ("ups.com", "theupsstore.com"),
     "usps": ("usps.com", "usps.gov"),
     "wells fargo": ("wellsfargo.com",),
     "western union": ("westernunion.com",),
     "whatsapp": ("whatsapp.com", "facebookmail.com"),
 }
+
+#: Names among these domains that are ordinary words; an honest "liveupdate" is no imitation.
+ORDINARY_WORDS = frozenset({"live", "office", "windows", "meta", "outlook", "me", "azure", "steam"})
 
 #: Products that speak for their maker.
 ALIASES: dict[str, str] = {

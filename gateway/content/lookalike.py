@@ -19,6 +19,9 @@ _LURE_WORDS = (
 #: Words that fraud adds to a name: "example-login", "secureexample".
 LURE_WORDS = frozenset(_LURE_WORDS.split())
 
+_CHEAP = frozenset(
+    {"top", "xyz", "icu", "vip", "win", "bid", "buzz", "cyou", "sbs", "cfd", "lol", "fun", "site", "shop", "club"}
+)
 _SHORTEST_EDITED = 6  #: characters of a name below which one letter makes too many other words
 _SHORTEST_TWICE = 9  #: below which only one edit counts
 _SHORTEST_ANY_WORD = 6  #: below which only words of fraud count as added
@@ -39,6 +42,7 @@ class _Watched:
     label: str  #: as people write it, Unicode, without the public suffix
     skeleton: str
     letters: frozenset[str]  #: of the skeleton
+    is_word: bool  #: an ordinary word, which honest names hold, too; only letters that look alike count
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +55,13 @@ class _Table:
 
 
 @lru_cache(maxsize=64)
-def _prepared(domains: tuple[str, ...]) -> _Table:
+def _prepared(domains: tuple[str, ...], words: frozenset[str]) -> _Table:
     watched = []
     for domain in domains:
         label = _label(domain)
         if len(label) >= _SHORTEST:
             reduced = skeleton(label)
-            watched.append(_Watched(domain, label, reduced, frozenset(reduced)))
+            watched.append(_Watched(domain, label, reduced, frozenset(reduced), label in words))
     own = frozenset(domains) | {registrable(d) for d in domains}
     return _Table(own, tuple(watched), {w.skeleton: w for w in reversed(watched)})
 
@@ -70,15 +74,18 @@ def _label(domain: str) -> str:
 
 
 @lru_cache(maxsize=16_384)
-def lookalike(host: str, protected: tuple[str, ...], *, endings: bool = True) -> Match | None:
+def lookalike(
+    host: str, protected: tuple[str, ...], *, endings: bool = True, words: frozenset[str] = frozenset()
+) -> Match | None:
     """What a host (ASCII, lower case) imitates among the protected domains; None for these themselves.
 
     ``endings`` also counts the same name under another public suffix, which is right for domains whose owner told us
-    all of them, and wrong for a world-wide brand.
+    all of them, and wrong for a world-wide brand, of which only
+    cheap endings count. ``words`` are names that are ordinary words.
     """
     if not protected or not host:
         return None
-    table = _prepared(protected)
+    table = _prepared(protected, words)
     base = registrable(host) or host
     if base in table.own or host in table.own:
         return None
@@ -97,7 +104,13 @@ def _same_to_the_eye(base: str, table: _Table, endings: bool) -> Match | None:
         return None
     if twin.label != label:
         return Match(twin.domain, "homograph")
-    return Match(twin.domain, "ending") if endings else None
+    return Match(twin.domain, "ending") if endings or is_cheap_ending(base) else None
+
+
+def is_cheap_ending(domain: str) -> bool:
+    """A top-level domain that is no country's and none of the old ones, where a famous name is rarely its owner's."""
+    last = domain.rpartition(".")[2]
+    return last in _CHEAP or (len(last) > 4 and not last.startswith("xn--"))
 
 
 def _as_subdomain(host: str, table: _Table) -> Match | None:
@@ -118,6 +131,8 @@ def _dressed(base: str, table: _Table) -> Match | None:
     own, joined = skeleton(label), skeleton("".join(words))
     reduced = [skeleton(w) for w in words]
     for one in table.watched:
+        if one.is_word:
+            continue
         plain = one.skeleton.replace("-", "")
         if joined == plain and own != one.skeleton:
             return Match(one.domain, "hyphen")
@@ -144,7 +159,7 @@ def _typo(base: str, table: _Table) -> Match | None:
     letters = frozenset(label)
     for one in table.watched:
         length = min(len(one.label), len(label))
-        if length < _SHORTEST_EDITED or abs(len(label) - len(one.skeleton)) > 2:
+        if one.is_word or label == one.skeleton or length < _SHORTEST_EDITED or abs(len(label) - len(one.skeleton)) > 2:
             continue
         most = 2 if length >= _SHORTEST_TWICE else 1
         # One edit takes away at most one letter and brings at most one, which spares most of the work.

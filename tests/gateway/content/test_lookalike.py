@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.content.brands import brand_domains
+from gateway.content.brands import ORDINARY_WORDS, brand_domains
 from gateway.content.hosts import to_ascii
 from gateway.content.lookalike import edits, lookalike
 from gateway.content.scripts import is_mixed_script, scripts_of
@@ -59,6 +59,21 @@ def test_a_brands_own_domains_do_not_imitate_each_other() -> None:
     for domain in brand_domains():
         assert lookalike(domain, brand_domains(), endings=False) is None, domain
         assert lookalike("www." + domain, brand_domains(), endings=False) is None, domain
+
+
+@pytest.mark.parametrize(
+    "host", ["google.fr", "netflix.net", "livemail.com", "officedepot.com", "outlook.de", "applebees.com"]
+)
+def test_a_brands_name_abroad_and_ordinary_words_are_honest(host: str) -> None:
+    assert lookalike(host, brand_domains(), endings=False, words=ORDINARY_WORDS) is None
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["paypai.com", "faceboook.com", "dropb0x.com", "0utlook.com", "paypal-verify.test", "offlce.com", "paypal.top"],
+)
+def test_a_brands_imitations(host: str) -> None:
+    assert lookalike(host, brand_domains(), endings=False, words=ORDINARY_WORDS) is not None
 
 
 def test_nothing_is_protected_by_default() -> None:
