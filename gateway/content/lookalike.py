@@ -80,8 +80,8 @@ def lookalike(
     """What a host (ASCII, lower case) imitates among the protected domains; None for these themselves.
 
     ``endings`` also counts the same name under another public suffix, which is right for domains whose owner told us
-    all of them, and wrong for a world-wide brand, of which only
-    cheap endings count. ``words`` are names that are ordinary words.
+    all of them; without it only cheap endings count, as is right for a world-wide brand. ``words`` are names that
+    are ordinary words.
     """
     if not protected or not host:
         return None
