@@ -104,7 +104,7 @@ def load(path: Path | None = None) -> Artefact:
         _check_hash(where / name, card.files.get(name, ""))
     try:
         arrays = read_weights(where / "bayes.npz")
-    except (ValueError, OSError, KeyError, EOFError) as error:
+    except (ValueError, OSError, LookupError, EOFError) as error:
         raise ArtefactDamaged(f"{where / 'bayes.npz'} cannot be read ({error}): fetch or train it again") from error
     calibration = _decode(where / "calibration.json", Calibration)
     try:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from models.features import BUCKETS, Features, Hashes, bucket, pair_bucket, words_of
+from models.features import BUCKETS, PAIRS_FROM, Features, Hashes, bucket, pair_bucket, words_of
 from models.view import MailView
 
 CLIP = 6.0  #: nats; no mail is more certain than this on its words alone
@@ -31,6 +31,7 @@ class WordWeights:
     complement: Floats  #: log-probability of spam minus that of ham, complement naive Bayes
     linear: Floats  #: coefficients of the logistic regression
     unknown_idf: float  #: of a word not kept; it only lengthens the vector
+    unknown_pair_idf: float  #: of a pair not kept
     linear_bias: float
 
 
@@ -89,9 +90,13 @@ class Bayes:
         known = slots >= 0
         tf = np.log(counts.astype(np.float32)) + np.float32(1.0)
         values = tf[known] * self.weights.idf[slots[known]]
-        unknown = tf[~known] * np.float32(self.weights.unknown_idf)
+        unknown = tf[~known] * self._unknown(numbers[~known])
         length = float(np.sqrt(values @ values + unknown @ unknown)) or 1.0
         return Vector(slots[known].astype(np.int64), (values / np.float32(length)).astype(np.float32))
+
+    def _unknown(self, numbers: Hashes) -> Floats:
+        weights = self.weights
+        return np.where(numbers < PAIRS_FROM, weights.unknown_idf, weights.unknown_pair_idf).astype(np.float32)
 
     def raw(self, features: Features, vector: Vector | None = None) -> RawScores:
         """The three scores before calibration."""
@@ -114,10 +119,11 @@ class Bayes:
         words = features.words
         if not len(words):
             return 0.0
-        slots = self._slot_of[np.concatenate((words, features.pairs))]
+        numbers = np.concatenate((words, features.pairs))
+        slots = self._slot_of[numbers]
         known = slots >= 0
         pulls = np.where(known, self._pull[slots], np.float32(0)).astype(np.float64)
-        squares = np.where(known, self.weights.idf[slots] ** 2, self.weights.unknown_idf**2).astype(np.float64)
+        squares = np.where(known, self.weights.idf[slots], self._unknown(numbers)).astype(np.float64) ** 2
         pulls[: len(words) - 1] += pulls[len(words) :]
         squares[: len(words) - 1] += squares[len(words) :]
         size = min(WINDOW, len(words))
@@ -169,7 +175,8 @@ def read_weights(path: Path) -> WordWeights:
             complement=arrays["complement"].astype(np.float32),
             linear=arrays["linear"].astype(np.float32),
             unknown_idf=float(arrays["scalars"][0]),
-            linear_bias=float(arrays["scalars"][1]),
+            unknown_pair_idf=float(arrays["scalars"][1]),
+            linear_bias=float(arrays["scalars"][2]),
         )
     sizes = {len(weights.buckets), len(weights.idf), len(weights.complement), len(weights.linear)}
     if len(sizes) != 1 or not len(weights.buckets) or int(weights.buckets.max()) >= BUCKETS:
@@ -185,7 +192,7 @@ def write_weights(path: Path, weights: WordWeights) -> None:
         idf=weights.idf,
         complement=weights.complement,
         linear=weights.linear,
-        scalars=np.array([weights.unknown_idf, weights.linear_bias], dtype=np.float64),
+        scalars=np.array([weights.unknown_idf, weights.unknown_pair_idf, weights.linear_bias]),
     )
 
 

@@ -17,6 +17,7 @@ from models.normalise import UNACCENT, swap
 from models.view import MailView
 
 BUCKETS = 1 << 20
+PAIRS_FROM = BUCKETS // 2  #: words and structure below, pairs of words from here
 WORDS = 3_000  #: of one mail that are read: the first two thirds and the last third of these
 WORDS_OF_TAIL = 1_000
 
@@ -32,7 +33,7 @@ _URL_TAIL = re.compile(r"((?:https?://|www\.)[^\s/<>\"]{1,120})[^\s<>\"]{0,2000}
 Hashes = NDArray[np.uint32]
 
 #: Raised by hand whenever ``view_of`` or this file would give another number for the same mail.
-_REVISION = "1"
+_REVISION = "2"
 
 #: Identifies the meaning of every bucket. An artefact trained under another schema is refused.
 SCHEMA = hashlib.sha256(
@@ -74,16 +75,17 @@ def extract(view: MailView) -> Features:
     mixed = hashes[:-1] * np.uint32(0x9E3779B1) + hashes[1:] * np.uint32(0x85EBCA77)
     mixed ^= mixed >> np.uint32(15)
     kept = [crc32(t.encode("utf-8", "replace")) for t in view.tokens if t.startswith(FAMILIES)]
-    mask = np.uint32(BUCKETS - 1)
-    return Features(hashes & mask, mixed & mask, np.array(kept, dtype=np.uint32) & mask)
+    mask = np.uint32(PAIRS_FROM - 1)
+    pairs = (mixed & mask) | np.uint32(PAIRS_FROM)
+    return Features(hashes & mask, pairs, np.array(kept, dtype=np.uint32) & mask)
 
 
 def pair_bucket(first: bytes, second: bytes) -> int:
     """Bucket of two neighbouring words, for explanations."""
     mixed = (crc32(first) * 0x9E3779B1 + crc32(second) * 0x85EBCA77) & 0xFFFFFFFF
-    return (mixed ^ (mixed >> 15)) & (BUCKETS - 1)
+    return (mixed ^ (mixed >> 15)) & (PAIRS_FROM - 1) | PAIRS_FROM
 
 
 def bucket(word: bytes) -> int:
     """Bucket of one word or structural token, for explanations."""
-    return crc32(word) & (BUCKETS - 1)
+    return crc32(word) & (PAIRS_FROM - 1)

@@ -2,14 +2,14 @@
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
 
 from models.bayes import Bayes, RawScores, WordCalibration, WordWeights
-from models.features import BUCKETS, Features
+from models.features import BUCKETS, PAIRS_FROM, Features
 from training.corpus.sample import Sample
 from training.progress import Progress, quiet
 
@@ -17,7 +17,11 @@ FOLDS = 5
 _UNCALIBRATED = WordCalibration(0.0, 1.0, 0.0, 0.0)
 _PADDED_SHARE = 0.3  #: of unwanted mail that is scored once more with innocent words around it
 _PADDING_WORDS = 300
-_MOST_WORTH = 3.0  #: times the ordinary: what a mail of a small source may weigh
+_WORTH = {"modern": 2.5}  #: the composed mails are few, and the only ones of today
+_MOST_WORTH = 5.0  #: times the ordinary: what a mail of a small source may weigh
+_PAIR_WORTH = 0.3  #: of a pair against a single word: pairs learn a template by heart, words carry over to the next one
+_LOOSENESS = 100.0  #: inverse of the ridge
+_ALPHA = 0.05
 _SHRINK = 0.85  #: unseen sources are less certain than held-out mail of known ones
 
 
@@ -74,7 +78,7 @@ def balance(samples: Sequence[Sample]) -> NDArray[np.float64]:
     sizes: dict[tuple[str, bool], int] = {}
     for s in samples:
         sizes[s.source, s.label.is_unwanted] = sizes.get((s.source, s.label.is_unwanted), 0) + 1
-    weights = np.array([sizes[s.source, s.label.is_unwanted] ** -0.5 for s in samples])
+    weights = np.array([sizes[s.source, s.label.is_unwanted] ** -0.5 * _WORTH.get(s.source, 1.0) for s in samples])
     bad = np.array([s.label.is_unwanted for s in samples])
     for side in (bad, ~bad):
         weights[side] = np.clip(weights[side] / np.median(weights[side]), 0.5, _MOST_WORTH)
@@ -101,32 +105,32 @@ def fit_weights(
     from sklearn.linear_model import LogisticRegression
     from sklearn.naive_bayes import ComplementNB
 
-    buckets, idf, unknown = vocabulary(features)
-    zeros = np.zeros(len(buckets), dtype=np.float32)
-    reader = Bayes(WordWeights(buckets, idf, zeros, zeros, unknown, 0.0), _UNCALIBRATED)
+    blank = vocabulary(features)
+    reader = Bayes(blank, _UNCALIBRATED)
     matrix = as_matrix(reader, features)
-    bayes = ComplementNB(alpha=0.01).fit(matrix, bad, sample_weight=importance)
-    linear = LogisticRegression(C=100.0, max_iter=300, random_state=seed)
+    bayes = ComplementNB(alpha=_ALPHA).fit(matrix, bad, sample_weight=importance)
+    linear = LogisticRegression(C=_LOOSENESS, max_iter=300, random_state=seed)
     linear.fit(matrix, bad, sample_weight=importance)
-    return WordWeights(
-        buckets=buckets,
-        idf=idf,
+    return replace(
+        blank,
         complement=(bayes.feature_log_prob_[1] - bayes.feature_log_prob_[0]).astype(np.float32),
         linear=linear.coef_[0].astype(np.float32),
-        unknown_idf=unknown,
         linear_bias=float(linear.intercept_[0]),
     )
 
 
-def vocabulary(features: Sequence[Features]) -> tuple[NDArray[np.uint32], NDArray[np.float32], float]:
-    """Buckets of at least two mails with their idf, and the idf of a word never kept."""
+def vocabulary(features: Sequence[Features]) -> WordWeights:
+    """Buckets of at least two mails with their idf, pairs at a discount; the models' arrays are still zero."""
     seen = np.zeros(BUCKETS, dtype=np.int32)
     for one in features:
         seen[one.counted()[0]] += 1
     buckets = np.flatnonzero(seen >= 2).astype(np.uint32)
     total = len(features) + 1
-    idf = np.log(total / (seen[buckets] + 1.0)) + 1.0
-    return buckets, idf.astype(np.float32), float(np.log(total / 2.0) + 1.0)
+    worth = np.where(buckets < PAIRS_FROM, 1.0, _PAIR_WORTH)
+    idf = ((np.log(total / (seen[buckets] + 1.0)) + 1.0) * worth).astype(np.float32)
+    unknown = float(np.log(total / 2.0) + 1.0)
+    zeros = np.zeros(len(buckets), dtype=np.float32)
+    return WordWeights(buckets, idf, zeros, zeros, unknown, unknown * _PAIR_WORTH, 0.0)
 
 
 def as_matrix(reader: Bayes, features: Sequence[Features]) -> csr_matrix:

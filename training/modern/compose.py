@@ -108,9 +108,9 @@ def _take(scenario: Scenario, line: str) -> None:
 
 def mails(per_scenario: int, seed: int, *, held_out: bool) -> Iterator[Mail]:
     """Composed mails of the training families, or of the held-out ones."""
-    for number, scenario in enumerate(scenarios()):
+    for scenario in scenarios():
         if (scenario.family in HELD_OUT) is held_out:
-            rng = random.Random(f"{seed}/{number}")
+            rng = random.Random(f"{seed}/{scenario.family}/{scenario.label}/{scenario.language}")
             for _ in range(per_scenario):
                 yield Mail(compose(scenario, rng), scenario.label, SOURCE, scenario.family)
 
