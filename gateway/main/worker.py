@@ -101,8 +101,14 @@ async def start(
 async def _start_http(
     config: Config, services: Services, rooms: ConsoleServices, sockets: Sockets, tls: ssl.SSLContext
 ) -> list[HttpServer]:
-    settings = HttpSettings(allow_plaintext=config.login.plaintext_on_loopback)
-    answers = JmapServices(services.store, services.logins, JmapSettings(), services.clock)
+    settings = HttpSettings()
+    answers = JmapServices(
+        services.store,
+        services.logins,
+        JmapSettings(),
+        services.clock,
+        allow_plaintext=config.login.plaintext_on_loopback,
+    )
     app = build_app([*jmap.routes(answers), *console.routes(rooms)], settings)
     servers: list[HttpServer] = []
     for service, context in (("http", None), ("https", tls)):

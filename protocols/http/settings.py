@@ -13,4 +13,3 @@ class HttpSettings:
     request_s: float = 120.0  #: from the header to the first octet of the response
     body_octets: int = 50_000_000  #: of any request; routes have smaller limits of their own
     hsts_s: int = 31_536_000  #: Strict-Transport-Security over TLS; 0 leaves it out
-    allow_plaintext: bool = False  #: accept passwords without TLS, and then from this machine only

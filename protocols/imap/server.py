@@ -10,10 +10,11 @@ from collections.abc import Callable
 import structlog
 
 from protocols.imap.connection import HANDSHAKE_S, Connection
-from protocols.imap.session import Moved, Services
+from protocols.imap.session import Services
 from protocols.imap.settings import ImapSettings
 from store.accounts.login import Logins
 from store.changes.engine import Store
+from store.mail.moves import Moved
 
 log = structlog.get_logger("imap")
 

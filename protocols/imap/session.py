@@ -11,18 +11,9 @@ from protocols.imap.view import Delta, MailboxView, read_delta
 from protocols.imap.wire import WireLimits
 from store.accounts.account import Account
 from store.accounts.login import Logins
-from store.changes.engine import AccountId, Store
-from store.mail.model import EmailId, EmailState
-
-
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """Mail that its owner moved or copied from one mailbox to another: a judgement, when one of them is Junk."""
-
-    account: AccountId
-    emails: tuple[EmailId, ...]
-    source_role: str
-    target_role: str
+from store.changes.engine import Store
+from store.mail.model import EmailState
+from store.mail.moves import Moved
 
 
 @dataclass(frozen=True, slots=True)

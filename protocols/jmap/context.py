@@ -13,6 +13,7 @@ from protocols.jmap.search import SearchTexts
 from protocols.jmap.settings import JmapSettings
 from store.accounts.account import Account
 from store.changes.engine import AccountTxn, AccountView, Store
+from store.mail.moves import Moved
 
 A = TypeVar("A", bound=msgspec.Struct)
 T = TypeVar("T")
@@ -33,6 +34,7 @@ class Context:
     account: Account
     clock: Callable[[], datetime]
     texts: SearchTexts
+    on_moved: Callable[[Moved], None] | None = None
     created: dict[str, str] = field(default_factory=dict)  #: creation id to id, this request's and the client's
 
     def now_ms(self) -> int:

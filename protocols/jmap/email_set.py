@@ -1,5 +1,6 @@
 """Email/set: write drafts, flag, file, destroy. RFC 8621 §4.6."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from protocols.jmap import ids
@@ -9,8 +10,9 @@ from protocols.jmap.email_new import Prepared, check_keywords, find_mailboxes, i
 from protocols.jmap.errors import Refusal, invalid_properties
 from protocols.jmap.standard import SetArguments, SetOutcome, check_set_size, check_state
 from store.changes.engine import AccountTxn
-from store.mail import emails
-from store.mail.model import EmailId, EmailState
+from store.mail import emails, mailboxes
+from store.mail.model import EmailId, EmailState, MailboxId
+from store.mail.moves import Moved
 
 
 async def set_(context: Context, given: dict[str, Any]) -> dict[str, Any]:
@@ -26,20 +28,23 @@ async def set_(context: Context, given: dict[str, Any]) -> dict[str, Any]:
         except Refusal as refusal:
             refused[key] = refusal.error
 
-    def body(txn: AccountTxn) -> SetOutcome:
-        outcome = SetOutcome()
+    def body(txn: AccountTxn) -> tuple[SetOutcome, list[Moved]]:
+        outcome, moves = SetOutcome(), list[Moved]()
         outcome.old_state = check_state(txn, arguments.if_in_state)
         outcome.not_created.update(refused)
         insert_all(context, txn, prepared, outcome)
         for text, patch in (arguments.update or {}).items():
-            _update(context, txn, outcome, text, patch)
+            _update(context, txn, outcome, moves, text, patch)
         for text in dict.fromkeys(arguments.destroy or ()):
             _destroy(context, txn, outcome, text)
         outcome.new_state = txn.modseq
-        return outcome
+        return outcome, moves
 
-    outcome = await context.write(body)
+    outcome, moves = await context.write(body)
     context.created.update({key: one["id"] for key, one in outcome.created.items()})
+    if context.on_moved is not None:
+        for move in moves:
+            context.on_moved(move)
     return outcome.response(context)
 
 
@@ -70,7 +75,9 @@ def _find(context: Context, txn: AccountTxn, text: str, outcome: SetOutcome) -> 
     return (EmailId(number), state) if number is not None and state is not None else None
 
 
-def _update(context: Context, txn: AccountTxn, outcome: SetOutcome, text: str, patch: dict[str, Any]) -> None:
+def _update(
+    context: Context, txn: AccountTxn, outcome: SetOutcome, moves: list[Moved], text: str, patch: dict[str, Any]
+) -> None:
     found = _find(context, txn, text, outcome)
     if found is None:
         outcome.not_updated[text] = {"type": "notFound"}
@@ -91,7 +98,23 @@ def _update(context: Context, txn: AccountTxn, outcome: SetOutcome, text: str, p
         return
     emails.set_keywords(txn, email_id, keywords)
     emails.set_mailboxes(txn, email_id, target)
+    moves.extend(_moved(txn, email_id, frozenset(state.placements), frozenset(target)))
     outcome.updated[text] = None
+
+
+def _moved(
+    txn: AccountTxn, email_id: EmailId, before: frozenset[MailboxId], after: frozenset[MailboxId]
+) -> Iterator[Moved]:
+    """A move between mailboxes of different roles; Junk is named when it is among several."""
+    source, target = _role(txn, before - after or before), _role(txn, after - before)
+    if after - before and source != target:
+        yield Moved(txn.account, (email_id,), source, target)
+
+
+def _role(txn: AccountTxn, places: frozenset[MailboxId]) -> str:
+    found = (mailboxes.get(txn, place) for place in sorted(places))
+    roles = [mailbox.role for mailbox in found if mailbox is not None]
+    return "junk" if "junk" in roles else next(iter(roles), "")
 
 
 def _patched(patch: dict[str, Any], name: str, before: frozenset[str]) -> frozenset[str]:

@@ -16,6 +16,7 @@ from protocols.jmap.settings import JmapSettings
 from store.accounts.account import Account
 from store.accounts.login import Logins
 from store.changes.engine import Store
+from store.mail.moves import Moved
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class JmapServices:
     settings: JmapSettings
     clock: Callable[[], datetime]  #: aware, UTC
     allow_plaintext: bool = False  #: passwords without TLS, from this machine only
+    on_moved: Callable[[Moved], None] | None = None  #: told after a commit that filed mail elsewhere
 
 
 @dataclass(slots=True)
@@ -46,7 +48,8 @@ class Office:
     async def context(self, request: Request) -> Context:
         """Raises Problem when the request proves nobody."""
         account = await self.auth.account(request)
-        return Context(self.services.store, self.services.settings, account, self.services.clock, self.texts)
+        services = self.services
+        return Context(services.store, services.settings, account, services.clock, self.texts, services.on_moved)
 
     @contextlib.contextmanager
     def counted(self, account: Account, limit: str, most: int) -> Iterator[None]:

@@ -2,7 +2,7 @@
 
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +20,7 @@ from protocols.jmap.settings import JmapSettings
 from store.accounts.account import Account
 from store.accounts.login import Logins
 from store.changes.engine import Store
+from store.mail.moves import Moved
 from tests.support.mail_store import START_MS, new_account, new_store
 
 PASSWORD = "correct horse"
@@ -80,11 +81,12 @@ async def jmap_server(
     tls: ssl.SSLContext | None = None,
     allow_plaintext: bool = True,
     store: Store | None = None,
+    on_moved: Callable[[Moved], None] | None = None,
 ) -> AsyncIterator[Jmap]:
     store = store or new_store()
     account = await new_account(store, password_hash=PASSWORD_HASH)
     logins = Logins(store, clock=lambda: 0.0)
-    services = JmapServices(store, logins, settings or JmapSettings(), lambda: NOW, allow_plaintext)
+    services = JmapServices(store, logins, settings or JmapSettings(), lambda: NOW, allow_plaintext, on_moved)
     http = http or HttpSettings()
     server = HttpServer(build_app(routes(services), http), http, tls)
     sock = listen()

@@ -8,10 +8,11 @@ from protocols.imap.answers.folders import find
 from protocols.imap.answers.rows import Place, batches, read_rows
 from protocols.imap.commands.messages import Copy
 from protocols.imap.refusal import Refused
-from protocols.imap.session import Done, Moved, Selected, Session
+from protocols.imap.session import Done, Selected, Session
 from store.changes.engine import AccountTxn
 from store.mail import emails
 from store.mail.model import EmailId, Mailbox, MailboxId
+from store.mail.moves import Moved
 
 MOST_COPIED = 20_000  #: COPY is one transaction: all or nothing
 

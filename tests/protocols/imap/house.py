@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from argon2 import PasswordHasher
 
 from protocols.imap.server import ImapServer
-from protocols.imap.session import Moved
 from protocols.imap.settings import ImapSettings
 from store.accounts import account as accounts
 from store.accounts.login import Logins
 from store.changes.engine import AccountId, Store, StoreTxn
 from store.mail import emails, mailboxes
 from store.mail.emails import NewEmail
+from store.mail.moves import Moved
 from store.mail.parsing import digest_octets
 
 NOW_S = 1_770_000_000.0  # 2 February 2026, 02:40 UTC

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from store.mail.moves import Moved
 from store.message.mime import parse_message
 from tests.support.jmap_server import Jmap, jmap_server
 from tests.support.mail_store import Letter, assert_sound, deliver
@@ -311,3 +312,25 @@ async def test_a_mail_attached_to_a_mail_is_parsed_by_its_parts_blob() -> None:
         ][0]
         parsed = await jmap.call("Email/parse", blobIds=[part["blobId"]], properties=["subject", "from"])
     assert parsed["parsed"][part["blobId"]]["subject"] == "Inside"
+
+
+@pytest.mark.parametrize(
+    ("patch", "roles"),
+    [
+        ({"mailboxIds": {"M4": True}}, [("inbox", "junk")]),
+        ({"mailboxIds/M4": True}, [("inbox", "junk")]),
+        ({"mailboxIds": {"M4": True, "M6": True}}, [("inbox", "junk")]),
+        ({"mailboxIds": {"M5": True}}, [("inbox", "trash")]),
+        ({"mailboxIds": {"M1": True}}, []),
+        ({"keywords/$seen": True}, []),
+        ({"mailboxIds": {"M99": True}}, []),
+    ],
+    ids=repr,
+)
+async def test_who_learns_is_told_of_moves(patch: dict[str, Any], roles: list[tuple[str, str]]) -> None:
+    moves: list[Moved] = []
+    async with jmap_server(on_moved=moves.append) as jmap:
+        email = await delivered(jmap)
+        await jmap.call("Email/set", update={email: patch})
+        assert [(move.source_role, move.target_role) for move in moves] == roles
+        assert all(move.account == jmap.account.id and f"E{move.emails[0]}" == email for move in moves)
