@@ -75,6 +75,12 @@ def is_secure(request: Request, services: ConsoleServices) -> bool:
     return services.settings.behind_tls_proxy or request.url.scheme == "https"
 
 
+def may_sign_in(request: Request, services: ConsoleServices) -> bool:
+    """Passwords and sessions cross a network only inside TLS; without it, only from this machine."""
+    client = request.client.host if request.client is not None else ""
+    return is_secure(request, services) or client == "::1" or client.startswith(("127.", "::ffff:127."))
+
+
 def cookie_name(request: Request, services: ConsoleServices, purpose: str = "session") -> str:
     """``__Host-`` binds a cookie to this host and to TLS; browsers refuse it over plain HTTP."""
     prefix = "__Host-" if is_secure(request, services) else ""

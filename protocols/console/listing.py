@@ -1,8 +1,7 @@
 """The lists: what is held, what was settled, all mail. Read in one snapshot, seen through the viewer's eyes."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import dataclass, replace
 
 from protocols.console.access import Viewer
 from protocols.console.search import Query
@@ -54,7 +53,7 @@ class Listing:
 
 
 def of_held(held: Held, trace: Trace | None) -> Row:
-    """A held (or settled) mail; the trace adds the thresholds and link hosts, when it is still kept."""
+    """A held (or settled) mail; the trace, when it is still kept, adds the thresholds and link hosts."""
     name, address = traces.author(held.header_from)
     settled = max(held.copies, key=lambda c: c.at_ms, default=None)
     state = HELD if held.is_held else (settled.state if settled is not None else "")
@@ -104,19 +103,36 @@ def of_trace(trace: Trace, state: str = "") -> Row:
     )
 
 
-def everything(view: StoreView, viewer: Viewer, tab: str, limit: int) -> Iterator[Row]:
-    """The rows of a tab in its order, as far as the viewer may see them."""
+@dataclass(slots=True)
+class Tally:
+    """How many rows were read, seen by the viewer or not."""
+
+    read: int = 0
+
+
+def everything(
+    view: StoreView, viewer: Viewer, tab: str, limit: int, tally: Tally | None = None, *, with_traces: bool = True
+) -> Iterator[Row]:
+    """The rows of a tab in its order, as far as the viewer may see them. Traces of held mail cost a read each."""
+    tally = tally if tally is not None else Tally()
     if tab == "all":
         for trace in traces.newest(view, limit):
+            tally.read += 1
             seen = viewer.trace(trace)
             if seen is not None:
                 yield of_trace(seen, _state(view, viewer, seen))
         return
     found = quarantine.by_doubt(view, limit) if tab == "held" else quarantine.newest(view, limit)
     for held in found:
+        tally.read += 1
         own = viewer.held(held)
         if own is not None and own.is_held == (tab == "held"):
-            yield of_held(own, traces.get(view, held.id))
+            yield of_held(own, traces.get(view, held.id) if with_traces else None)
+
+
+def _traced(view: StoreView, row: Row) -> Row:
+    trace = traces.get(view, row.id)
+    return row if trace is None else replace(row, thresholds=trace.thresholds, links=trace.links)
 
 
 def _state(view: StoreView, viewer: Viewer, trace: Trace) -> str:
@@ -132,13 +148,18 @@ def listing(
     """A read of one page. Someone who sees only their own mail is searched for ten times as far."""
     far = limit if viewer.is_admin else limit * 10
 
+    searches_links = any(term.field == "link" for term in query.terms)
+
     def body(view: StoreView) -> Listing:
-        found = list(islice(everything(view, viewer, tab, far), far))
+        tally = Tally()
+        found = list(everything(view, viewer, tab, far, tally, with_traces=searches_links))
         matching = [row for row in found if query.matches(row)]
         pages = max(1, -(-len(matching) // page_rows))
         at = min(max(page, 1), pages)
         shown = matching[(at - 1) * page_rows : at * page_rows]
-        return Listing(tuple(shown), len(matching), len(found), len(found) >= limit, at, pages)
+        if tab != "all" and not searches_links:
+            shown = [_traced(view, row) for row in shown]
+        return Listing(tuple(shown), len(matching), len(found), tally.read >= far, at, pages)
 
     return body
 
@@ -149,6 +170,6 @@ def held_count(viewer: Viewer, limit: int) -> Callable[[StoreView], int]:
     def body(view: StoreView) -> int:
         if viewer.is_admin:
             return quarantine.count(view)
-        return sum(1 for _ in everything(view, viewer, "held", limit * 10))
+        return sum(1 for _ in everything(view, viewer, "held", limit * 10, with_traces=False))
 
     return body

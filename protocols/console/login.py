@@ -25,6 +25,8 @@ class LoginPages:
 
     async def show(self, request: Request) -> Response:
         """The form; with ``?t=`` a one-time link that signs in at once."""
+        if not guard.may_sign_in(request, self._services):
+            return self._pages.refuse(request, _needs_tls())
         link = request.query_params.get("t", "")
         if link:
             return await self._by_link(request, link)
@@ -34,6 +36,8 @@ class LoginPages:
 
     async def submit(self, request: Request) -> Response:
         """Check the password. Guessing is slowed down by ``Logins``, per client address."""
+        if not guard.may_sign_in(request, self._services):
+            return self._pages.refuse(request, _needs_tls())
         secret = request.cookies.get(guard.cookie_name(request, self._services, "form"), "")
         try:
             form = await guard.read_form(request, secret)
@@ -98,3 +102,7 @@ class LoginPages:
         )
         guard.set_cookie(response, request, self._services, "form", secret, _FORM_LIFE_S)
         return response
+
+
+def _needs_tls() -> Refused:
+    return Refused(403, "Not without TLS", "Passwords are accepted over HTTPS only. Open this address with https://.")

@@ -4,6 +4,7 @@ import base64
 import binascii
 import hashlib
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 
 import msgspec
@@ -42,20 +43,8 @@ class Pages:
 
     def __init__(self, services: ConsoleServices) -> None:
         self._services = services
-        self.static = _read_static()
-        self._templates = Environment(
-            loader=PackageLoader("protocols.console", "templates"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._templates.filters.update(
-            shown=text.shown, lines=text.shown_lines, plain=text.plain, percent=text.percent, signed=text.signed,
-            size=text.size, moment=text.moment, iso=text.iso,
-            category=words.category, action=words.action, state=words.state, result=words.result,
-        )  # fmt: skip
-        self._templates.globals["static"] = self._static_url
+        self.static = _static()
+        self._templates = _environment()
 
     def render(
         self, request: Request, template: str, viewer: Viewer | None = None, *, status: int = 200, **context: object
@@ -94,11 +83,9 @@ class Pages:
         except (binascii.Error, ValueError, msgspec.DecodeError):
             return None
 
-    def _static_url(self, name: str) -> str:
-        return f"/static/{name}?v={self.static[name].digest}"
 
-
-def _read_static() -> dict[str, Static]:
+@cache
+def _static() -> dict[str, Static]:
     folder = resources.files("protocols.console") / "static"
     files = {}
     for entry in folder.iterdir():
@@ -107,3 +94,26 @@ def _read_static() -> dict[str, Static]:
             octets = entry.read_bytes()
             files[entry.name] = Static(octets, _STATIC_TYPES[extension], hashlib.sha256(octets).hexdigest()[:12])
     return files
+
+
+@cache
+def _environment() -> Environment:
+    """Templates are compiled once a process."""
+    made = Environment(
+        loader=PackageLoader("protocols.console", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters.update(
+        shown=text.shown, lines=text.shown_lines, plain=text.plain, percent=text.percent, signed=text.signed,
+        size=text.size, moment=text.moment, iso=text.iso,
+        category=words.category, action=words.action, state=words.state, result=words.result,
+    )  # fmt: skip
+    made.globals["static"] = _static_url
+    return made
+
+
+def _static_url(name: str) -> str:
+    return f"/static/{name}?v={_static()[name].digest}"

@@ -4,6 +4,7 @@ Escaping is the templates' business (autoescape). What is left is text that is h
 lies to a reader: direction overrides, invisible characters, endless strings. Those are shown for what they are.
 """
 
+import re
 import unicodedata
 from datetime import UTC, datetime
 
@@ -18,6 +19,7 @@ _NAMED = {
     0x2066: "LRI", 0x2067: "RLI", 0x2068: "FSI", 0x2069: "PDI",
     0x00AD: "SHY", 0x2060: "WJ", 0xFEFF: "BOM", 0x2028: "LS", 0x2029: "PS", 0x034F: "CGJ",
 }  # fmt: skip
+_RUN = re.compile(r"[\x20-\x7e]+|.", re.DOTALL)  #: ordinary text in one piece, anything else one by one
 _MARKS_IN_A_ROW = 4  #: combining marks on one letter; more is a drawing, not a word
 
 
@@ -39,17 +41,18 @@ def pieces(text: str, cut: int, *, lines: bool = False) -> list[tuple[str, bool]
     found: list[tuple[str, bool]] = []
     run: list[str] = []
     marks = 0
-    for character in text[:cut]:
-        if character.isascii() and character.isprintable():
-            run.append(character)
+    for match in _RUN.finditer(text[:cut]):
+        piece = match[0]
+        if len(piece) > 1 or (piece.isascii() and piece.isprintable()):
+            run.append(piece)
             marks = 0
             continue
-        marks = marks + 1 if unicodedata.combining(character) else 0
+        marks = marks + 1 if unicodedata.combining(piece) else 0
         if marks > _MARKS_IN_A_ROW:
             continue
-        odd = _odd_name(character, lines=lines)
+        odd = _odd_name(piece, lines=lines)
         if not odd:
-            run.append(character)
+            run.append(piece)
             continue
         if run:
             found.append(("".join(run), False))

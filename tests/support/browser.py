@@ -66,4 +66,5 @@ def chromium(profile: Path, width: int, height: int, *, dark: bool = False) -> I
 
 def complaints(driver: Chrome) -> list[str]:
     """Warnings and errors of the browser's own console since the last call: script errors, refused resources, CSP."""
-    return [f"{e['level']}: {e['message']}" for e in driver.get_log("browser") if e["level"] in {"WARNING", "SEVERE"}]
+    log: list[dict[str, str]] = driver.get_log("browser")  # type: ignore[no-untyped-call]
+    return [f"{entry['level']}: {entry['message']}" for entry in log if entry["level"] in {"WARNING", "SEVERE"}]

@@ -25,6 +25,7 @@ from store.accounts.account import Account
 from store.accounts.login import Logins, LoginSettings
 from store.audit import chain
 from store.blob.chunks import KeyValueBlobs
+from store.blob.contract import BlobId
 from store.changes.announce import Announcer
 from store.changes.engine import Store, StoreTxn
 from store.kv.memory import MemoryKeyValueStore
@@ -82,21 +83,35 @@ class Scene:
     def account(self, address: str) -> int | None:
         return self.people[address].id if address in self.people else None
 
-    def _trace(self, sample: Sample, blob: bytes, size: int) -> Trace:
+    def _trace(self, sample: Sample, blob: BlobId, size: int) -> Trace:
         at = self.clock() - timedelta(minutes=sample.minutes_ago)
         reasons = sorted((PRIOR, *sample.reasons), key=lambda r: -abs(r[1]))
         probability = squash(sum(nats for _, nats, _ in reasons))
         action = Action.QUARANTINE if sample.rule else by_threshold(probability, Thresholds())
         name = action.name.lower()
         return Trace(
-            id=reception_id(sample, at), received_ms=_ms(at), ip="203.0.113.77", helo="mx.sender.example", tls="TLSv1.3",
-            mail_from=sample.address, header_from=f"{sample.name} <{sample.address}>" if sample.name else sample.address,
-            subject=sample.subject, size=size, blob=blob, category=sample.category, action=name, probability=probability,
-            rule=sample.rule, reasons=tuple(ReasonRow(*r) for r in reasons), model_ids=("bayes-3", "combiner-7"),
-            policy_id="default", auth=msgspec.json.encode(_auth(sample)),
+            id=reception_id(sample, at),
+            received_ms=_ms(at),
+            ip="203.0.113.77",
+            helo="mx.sender.example",
+            tls="TLSv1.3",
+            mail_from=sample.address,
+            header_from=f"{sample.name} <{sample.address}>" if sample.name else sample.address,
+            subject=sample.subject,
+            size=size,
+            blob=blob,
+            category=sample.category,
+            action=name,
+            probability=probability,
+            rule=sample.rule,
+            reasons=tuple(ReasonRow(*r) for r in reasons),
+            model_ids=("bayes-3", "combiner-7"),
+            policy_id="default",
+            auth=msgspec.json.encode(_auth(sample)),
             outcomes=tuple(OutcomeRow(a, self.account(a), "", name) for a in sample.to),
-            ms={"parse": 0.6, "facts": 11.4, "checks": 7.9, "models": 4.2, "store": 1.3}, links=sample.links,
-        )  # fmt: skip
+            ms={"parse": 0.6, "facts": 11.4, "checks": 7.9, "models": 4.2, "store": 1.3},
+            links=sample.links,
+        )
 
     def _hold(self, txn: StoreTxn, sample: Sample, trace: Trace) -> None:
         why = next((r.sentence for r in trace.reasons if r.signal == trace.rule), "")
@@ -105,11 +120,20 @@ class Scene:
         quarantine.put(
             txn,
             Held(
-                trace.id, trace.blob, trace.received_ms, trace.received_ms + 30 * 86_400_000, trace.category,
-                trace.probability, int(abs(trace.probability - 0.85) * 10_000), trace.mail_from, trace.header_from,
-                trace.subject, why, tuple(HeldCopy(o.address, o.account, "", HELD) for o in trace.outcomes),
+                trace.id,
+                trace.blob,
+                trace.received_ms,
+                trace.received_ms + 30 * 86_400_000,
+                trace.category,
+                trace.probability,
+                int(abs(trace.probability - 0.85) * 10_000),
+                trace.mail_from,
+                trace.header_from,
+                trace.subject,
+                why,
+                tuple(HeldCopy(o.address, o.account, "", HELD) for o in trace.outcomes),
             ),
-        )  # fmt: skip
+        )
         chain.record(txn, trace.received_ms, "mailward", "quarantine.hold", trace.id, trace.category)
 
 

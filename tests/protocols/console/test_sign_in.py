@@ -4,8 +4,11 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
 
-from protocols.console import sessions
+from protocols.console import guard, sessions
+from protocols.console.routes import routes
 from protocols.console.services import ConsoleSettings
 from store.accounts import account as accounts
 from store.schema import keys
@@ -214,3 +217,36 @@ async def test_an_odd_form_is_refused(client: Browser, content: bytes, kind: str
     await client.sign_in()
     answer = await client.post("/queue/act", content=content, headers={"Content-Type": kind})
     assert answer.status_code == status
+
+
+@pytest.mark.parametrize(
+    ("scheme", "client", "behind_proxy", "is_fine"),
+    [
+        ("http", "192.0.2.9", False, False),
+        ("http", "127.0.0.1", False, True),
+        ("http", "::1", False, True),
+        ("https", "192.0.2.9", False, True),
+        ("http", "192.0.2.9", True, True),
+    ],
+    ids=["plain", "loopback", "loopback IPv6", "TLS", "TLS ended before us"],
+)
+def test_passwords_do_not_cross_a_network_in_clear(
+    made: Scene, scheme: str, client: str, behind_proxy: bool, is_fine: bool
+) -> None:
+    made.services.settings = ConsoleSettings(behind_tls_proxy=behind_proxy)
+    scope = {"type": "http", "scheme": scheme, "client": (client, 4_000), "server": ("c.example", 80), "path": "/login"}
+    scope |= {"headers": [], "query_string": b"", "method": "POST", "root_path": ""}
+    assert guard.may_sign_in(Request(scope), made.services) == is_fine
+
+
+async def test_without_tls_from_elsewhere_there_is_no_form(made: Scene) -> None:
+    app = Starlette(routes=routes(made.services))
+    transport = httpx.ASGITransport(app, client=("192.0.2.9", 4_000))
+    async with httpx.AsyncClient(transport=transport, base_url="http://console.example") as client:
+        for answer in (
+            await client.get("/login"),
+            await client.post("/login", data={"login": ADMIN, "password": PASSWORD}),
+        ):
+            assert answer.status_code == 403
+            assert "over HTTPS only" in answer.text
+            assert "<form" not in answer.text

@@ -45,7 +45,7 @@ def test_the_bars_walk_from_nothing_to_the_sum(layout: evidence.Layout) -> None:
 
 
 def test_everything_drawn_lies_inside_the_plot() -> None:
-    wild = [("s%d" % i, (-1) ** i * 40.0 / (i + 1), "x" * 400) for i in range(60)]
+    wild = [(f"s{i}", (-1) ** i * 40.0 / (i + 1), "x" * 400) for i in range(60)]
     for layout in (evidence.WIDE, evidence.NARROW):
         drawn = evidence.waterfall(trace(*wild), layout)
         assert len(drawn.bars) == evidence.DRAWN + 1
