@@ -88,6 +88,10 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     append_octets: int = 50 * 1024 * 1024
 
 
+class StoreSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    max_octets: int = 0  #: of the SQLite file; 0 is as much as the disk holds
+
+
 class Smtp(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     xclient_from: tuple[str, ...] = ()  #: networks of proxies in front that may say who the client is (XCLIENT)
 
@@ -111,6 +115,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     model: Model = Model()
     limits: Limits = Limits()
     smtp: Smtp = Smtp()
+    store: StoreSettings = StoreSettings()
     login: Login = Login()
 
 

@@ -50,7 +50,7 @@ from store.changes.announce import Announcer
 from store.changes.engine import Store
 from store.kv.contract import KeyValueStore
 from store.kv.memory import MemoryKeyValueStore
-from store.kv.sqlite import SqliteKeyValueStore
+from store.kv.sqlite import SqliteKeyValueStore, SqliteSettings
 from store.labels.rows import Label
 from store.message.model import Message
 
@@ -127,7 +127,9 @@ async def open_store(config: Config | None) -> Store:
         kv, announcer = MemoryKeyValueStore(), Announcer()
     else:
         folder = data_folder(config)
-        kv, announcer = await SqliteKeyValueStore.open(folder / "store.sqlite"), Announcer(folder / "hints")
+        settings = SqliteSettings(max_octets=config.store.max_octets or None)
+        kv = await SqliteKeyValueStore.open(folder / "store.sqlite", settings)
+        announcer = Announcer(folder / "hints")
     await announcer.start()
     return Store(kv, KeyValueBlobs(kv), announcer)
 

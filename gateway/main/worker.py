@@ -18,6 +18,7 @@ from gateway.dns.resolver import Resolver
 from gateway.mailauth.authenticate import warm_up
 from gateway.main.services import Clock, Services, build, utc_now
 from gateway.net.tls import self_signed, server_context
+from gateway.reputation.campaign import forget_old
 from protocols.console import routes as console
 from protocols.console.services import ConsoleServices, ConsoleSettings
 from protocols.http.app import build_app
@@ -163,6 +164,8 @@ def _background(services: Services, number: int) -> list[tuple[str, Work]]:
         while True:
             await services.quarantine.expire()
             await collector.collect()
+            now_ms = int(services.clock().timestamp() * 1000)
+            await services.store.write(lambda txn, at=now_ms: forget_old(txn, at))  # type: ignore[misc]
             await asyncio.sleep(HOUSEKEEPING_S)
 
     work: list[tuple[str, Work]] = [("warm", warm), ("labels", services.opinions.follow), ("relay", services.relay.run)]

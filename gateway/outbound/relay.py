@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 import aiosmtplib
@@ -41,6 +42,14 @@ def relay_job(
     return Job(job_id, RELAY, body, now_ms, now_ms)
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why the next host did not take a mail."""
+
+    text: str
+    is_permanent: bool
+
+
 class Relay:
     """Works off relay jobs; every worker may run one, leases keep them apart."""
 
@@ -78,22 +87,38 @@ class Relay:
         return len(due)
 
     async def _attempt(self, job: Job) -> None:
-        body = msgspec.msgpack.decode(job.body, type=RelayBody)
+        """One try. Whatever happens is noted on the job; when even that fails, the lease ends and it comes again."""
+        try:
+            body = msgspec.msgpack.decode(job.body, type=RelayBody)
+            failure = await self._try(body)
+            await self._store.write(lambda txn: self._settle(txn, job, body, failure))
+        except StoreError as error:
+            log.warning("relay.store", job=job.id, error=repr(error))
+            return
+        if failure is None:
+            log.info("relay.delivered", reception=body.reception, rcpt=body.recipient, target=body.target)
+        else:
+            log.info("relay.failed", reception=body.reception, rcpt=body.recipient, **asdict(failure))
+
+    async def _try(self, body: RelayBody) -> Failure | None:
+        """Hand the mail over; what went wrong, or None."""
         try:
             octets = await self._store.blobs.read(BlobId(body.blob))
             await self._send(body, octets)
         except BlobMissing:
-            await self._give_up(job, body, "the mail's octets are gone")
+            return Failure("the mail's octets are gone", is_permanent=True)
         except aiosmtplib.SMTPRecipientsRefused as error:
-            codes = [refused.code for refused in error.recipients]
             text = "; ".join(f"{refused.code} {refused.message}" for refused in error.recipients)
-            await self._failed(job, body, text, permanent=bool(codes) and all(500 <= code < 600 for code in codes))
+            return Failure(text, is_permanent=all(500 <= refused.code < 600 for refused in error.recipients))
         except aiosmtplib.SMTPResponseException as error:
-            await self._failed(job, body, f"{error.code} {error.message}", permanent=500 <= error.code < 600)
+            return Failure(f"{error.code} {error.message}", is_permanent=500 <= error.code < 600)
+        except aiosmtplib.SMTPNotSupported as error:
+            return Failure(str(error), is_permanent=True)  # RFC 6531 §3.5: it cannot go on this way
         except (aiosmtplib.SMTPException, OSError) as error:
-            await self._failed(job, body, repr(error), permanent=False)
-        else:
-            await self._finish(job, body, "relay.delivered", body.target)
+            return Failure(repr(error), is_permanent=False)
+        except ValueError as error:
+            return Failure(f"cannot be put on the wire: {error}", is_permanent=True)
+        return None
 
     async def _send(self, body: RelayBody, octets: bytes) -> None:
         host, _, port = body.target.rpartition(":")
@@ -106,34 +131,32 @@ class Relay:
             validate_certs=False,  # opportunistic TLS, as between MTAs (RFC 7435)
         )
         async with client:
-            await client.sendmail(body.mail_from, [body.recipient], octets)
+            options = []
+            if not octets.isascii() and client.supports_extension("8bitmime"):
+                options.append("BODY=8BITMIME")
+            if not f"{body.mail_from}{body.recipient}".isascii() or (
+                not _header_of(octets).isascii() and client.supports_extension("smtputf8")
+            ):
+                options.append("SMTPUTF8")
+            await client.sendmail(body.mail_from, [body.recipient], octets, mail_options=options)
 
-    async def _failed(self, job: Job, body: RelayBody, error: str, *, permanent: bool) -> None:
-        log.info("relay.failed", reception=body.reception, rcpt=body.recipient, error=error, permanent=permanent)
-        if permanent:
-            await self._give_up(job, body, error)
-        elif not await jobs.retry(self._store, job, error, self._now_ms()):
-            await self._record_failure(body, error)
-
-    async def _give_up(self, job: Job, body: RelayBody, error: str) -> None:
-        await jobs.bury(self._store, job, error)
-        await self._record_failure(body, error)
-
-    async def _record_failure(self, body: RelayBody, error: str) -> None:
-        """Put it in the audit trail and keep the buried job: no bounce is sent, which could be backscatter."""
+    def _settle(self, txn: StoreTxn, job: Job, body: RelayBody, failure: Failure | None) -> None:
+        """Note the outcome. No bounce is sent, which could be backscatter: what failed for good is kept aside
+        with its octets, and stands in the audit trail."""
         now_ms = self._now_ms()
-        detail = f"{body.recipient}: {error}"
-        await self._store.write(
-            lambda txn: chain.record(txn, now_ms, "mailward", "relay.failed", body.reception, detail)
-        )
-
-    async def _finish(self, job: Job, body: RelayBody, act: str, detail: str) -> None:
-        def forget(txn: StoreTxn) -> None:
+        if failure is None:
             jobs.remove(txn, job)
             txn.unlink(BlobId(body.blob), b"j" + job.id.encode())
-
-        await self._store.write(forget)
-        log.info(act, reception=body.reception, rcpt=body.recipient, target=detail)
+            return
+        if not failure.is_permanent and jobs.retry(txn, job, failure.text, now_ms):
+            return
+        if jobs.bury(txn, job, failure.text):
+            detail = f"{body.recipient}: {failure.text}"
+            chain.record(txn, now_ms, "mailward", "relay.failed", body.reception, detail)
 
     def _now_ms(self) -> int:
         return int(self._clock().timestamp() * 1000)
+
+
+def _header_of(octets: bytes) -> bytes:
+    return octets[: octets.find(b"\r\n\r\n") + 1 or None]

@@ -31,7 +31,16 @@ LANGUAGE_AS = {
 }
 
 #: Signals of mail that is read by the language model whatever the odds: a lure must not pass on words alone.
-RISKY_PREFIXES = ("lure.", "url.lookalike", "display_name.", "sender.lookalike")
+RISKY_PREFIXES = (
+    "lure.",
+    "url.lookalike",
+    "url.brand-lookalike",
+    "url.confusable",
+    "url.mixed-script",
+    "display_name.",
+    "sender.lookalike",
+    "sender.brand-lookalike",
+)
 
 EMITS = frozenset({WORDS, LOCAL, LANGUAGE})
 

@@ -5,7 +5,7 @@ import ipaddress
 import socket
 import ssl
 import time
-from typing import Protocol
+from typing import Protocol, cast
 
 import structlog
 
@@ -59,7 +59,7 @@ class Connection(asyncio.Protocol):
     # What asyncio calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+        transport = cast(asyncio.Transport, transport)  # uvloop's are not of asyncio's class
         self._transport = transport
         transport.set_write_buffer_limits(high=WRITE_BEHIND_OCTETS)
         self.peer = _peer_of(transport.get_extra_info("peername"))

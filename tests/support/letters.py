@@ -1,13 +1,14 @@
 """Small mails for tests."""
 
 from email.message import EmailMessage
+from email.policy import SMTP
 
 
 def letter(
     subject: str, body: str = "", *, sender: str = "Bob <bob@partner.example>", to: str = "ana@example.com"
 ) -> EmailMessage:
     """An ordinary mail that a good gateway delivers."""
-    message = EmailMessage()
+    message = EmailMessage(policy=SMTP)
     message["From"] = sender
     message["To"] = to
     message["Subject"] = subject
