@@ -20,6 +20,7 @@ _NAMED = {
     0x00AD: "SHY", 0x2060: "WJ", 0xFEFF: "BOM", 0x2028: "LS", 0x2029: "PS", 0x034F: "CGJ",
 }  # fmt: skip
 _RUN = re.compile(r"[\x20-\x7e]+|.", re.DOTALL)  #: ordinary text in one piece, anything else one by one
+_MARKED = 2_000  #: pieces of one text; beyond it odd characters lose their names, so that pages stay small
 _MARKS_IN_A_ROW = 4  #: combining marks on one letter; more is a drawing, not a word
 
 
@@ -53,6 +54,9 @@ def pieces(text: str, cut: int, *, lines: bool = False) -> list[tuple[str, bool]
         odd = _odd_name(piece, lines=lines)
         if not odd:
             run.append(piece)
+            continue
+        if len(found) > _MARKED:
+            run.append("\N{REPLACEMENT CHARACTER}")
             continue
         if run:
             found.append(("".join(run), False))

@@ -14,6 +14,8 @@ from store.audit import chain
 from store.changes.engine import StoreTxn
 from store.schema import keys
 from store.schema.rows import pack
+from store.trace import rows as traces
+from store.trace.rows import Trace
 from tests.protocols.console import mails
 from tests.protocols.console.mails import ADMIN, ANA, BOB, Sample
 from tests.protocols.console.scene import Browser, Scene, browser, id_of, scene
@@ -114,6 +116,20 @@ async def test_a_mail_whose_octets_are_gone_says_so(made: Scene, admin: Browser)
     assert "not kept" in page.text
     assert (await admin.get(f"/message/{id_of('no1')}/preview")).status_code == 404
     assert (await admin.get(f"/message/{id_of('no1')}/source.eml")).status_code == 404
+
+
+@pytest.mark.parametrize("action", ["defer", "trap", "reject", "something-new"])
+async def test_a_bare_trace_is_shown(made: Scene, admin: Browser, action: str) -> None:
+    """No sender, no subject, no octets, no reasons, words of a later version."""
+    row = Trace(
+        "zz9", 0, "", "", "", "", "", "", 0, None, "new-category", action, 0.5, "", (), (), "", b"", (), {}
+    )  # fmt: skip
+    await made.store.write(lambda txn: traces.put(txn, row))
+    for path in ("/queue?tab=all", "/live", "/message/zz9", "/message/zz9?view=html"):
+        page = await admin.get(path)
+        assert page.status_code == 200, path
+        assert "no subject" in page.text
+    assert (await admin.submit("/message/zz9/act", {"act": "release"})).status_code == 404
 
 
 async def test_a_store_that_fails_is_an_answer(made: Scene, admin: Browser) -> None:
