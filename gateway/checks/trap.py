@@ -6,8 +6,8 @@ from gateway.pipeline.evidence import Evidence, PureCheck, Signal
 from gateway.pipeline.facts import DataFacts
 
 RECIPIENT = Signal("trap.recipient", "The mail is addressed to a spam trap: {detail}", "trap")
-CAMPAIGN = Signal("trap.campaign", "A spam trap received the same text not long ago", "trap")
-SENDER = Signal("trap.sender", "This sender or network has written to spam traps: {detail}", "trap")
+CAMPAIGN = Signal("trap.campaign", "A spam trap received the same text not long ago", "spam")
+SENDER = Signal("trap.sender", "This sender or network has written to spam traps: {detail}", "spam")
 
 EMITS = frozenset({RECIPIENT, CAMPAIGN, SENDER})
 

@@ -47,12 +47,12 @@ class LocalOpinions:
         return self._sketches.likest(distinct(features))
 
     async def catch_up(self) -> None:
-        """Read the labels made since the last time. A trap's own labels count as fingerprints, not here."""
+        """Read the labels made since the last time."""
         while True:
             new = await self._store.read(lambda view: list(labels.after(view, self._seq)))
             for seq, label in new:
                 self._seq = max(self._seq, seq)
-                if label.schema == SCHEMA and label.by != "trap":
+                if label.schema == SCHEMA:
                     found = np.frombuffer(label.features, dtype="<u4").astype(np.uint32)
                     self._sketches.add(label.id, found, label.is_spam, label.by)
             if not new:

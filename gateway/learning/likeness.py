@@ -10,6 +10,7 @@ Sketch = NDArray[np.uint32]
 HASHES = 64
 MIN_FEATURES = 20  #: shorter mails are too alike by accident
 ALIKE = 0.6  #: estimated Jaccard likeness below which a label says nothing
+TRAP = "trap"  #: who labels what a spam trap received
 FULL_NATS = 4.0  #: what an identical mail's label is worth
 
 _generator = np.random.Generator(np.random.PCG64(20260101))
@@ -84,6 +85,10 @@ class LabelledSketches:
 
 
 def nats(found: Likest) -> float:
-    """Log-odds that a mail this much like a labelled one is unwanted: 0 at ``ALIKE``, full when the same."""
-    worth = FULL_NATS * (found.likeness - ALIKE) / (1 - ALIKE)
+    """Log-odds that a mail this much like a labelled one is unwanted: 0 at ``ALIKE``, full when the same.
+
+    A trap's label is worth half of a person's: anybody can send a trap a copy of an honest newsletter.
+    """
+    full = FULL_NATS / 2 if found.by == TRAP else FULL_NATS
+    worth = full * (found.likeness - ALIKE) / (1 - ALIKE)
     return worth if found.is_spam else -worth

@@ -7,6 +7,7 @@ greeting's name taken out. It is small, cannot be turned back into the text, and
 import re
 from hashlib import blake2b
 
+from models.normalise import normalise
 from models.view import MailView
 from store.changes.engine import StoreTxn, StoreView
 from store.schema import keys
@@ -24,7 +25,7 @@ _NOT_LETTER = re.compile(r"[\W_]+")
 
 def fingerprint(view: MailView) -> bytes | None:
     """Sixteen octets that mails of one campaign share; None when there is too little text to tell."""
-    text = view.normal[:_READ]
+    text = normalise(view.text[:_READ])  # not the subject, which often names the reader
     text = _NOT_LETTER.sub("", _GREETING.sub(" ", _MASK.sub(" ", text)))
     if len(text) < _SHORTEST:
         return None

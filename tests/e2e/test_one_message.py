@@ -116,7 +116,8 @@ def test_a_domain_that_asks_to_reject_what_fails_dmarc_is_held(gateway: Gateway)
     reception = send(gateway, forged.as_bytes(), sender="service@bank.example", ip="203.0.113.9")
     told = json.loads(gateway.command("explain", reception, "--json").stdout)
     assert told["auth"]["dmarc"]["result"] == "fail"
-    assert told["action"] == "quarantine" and told["rule"] == "dmarc.fail_reject"
+    assert told["action"] == "quarantine"
+    assert "dmarc.fail_reject" in {reason["signal"] for reason in told["reasons"]}
 
 
 def test_mail_to_a_trap_is_learned_and_never_delivered_and_its_campaign_is_known_at_once(gateway: Gateway) -> None:

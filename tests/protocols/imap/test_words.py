@@ -108,9 +108,17 @@ def test_date_times(written: bytes, ms: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "written", [b"", b"1-Feb-2026", b"30-Feb-2026 00:00:00 +0000", b" 1-Foo-2026 00:00:00 +0000",
-                b" 1-Feb-2026 25:00:00 +0000", b" 1-Feb-2026 00:00:00 +2400", b" 1-Feb-0000 00:00:00 +0000"]
-)  # fmt: skip
+    "written",
+    [
+        b"",
+        b"1-Feb-2026",
+        b"30-Feb-2026 00:00:00 +0000",
+        b" 1-Foo-2026 00:00:00 +0000",
+        b" 1-Feb-2026 25:00:00 +0000",
+        b" 1-Feb-2026 00:00:00 +2400",
+        b" 1-Feb-0000 00:00:00 +0000",
+    ],
+)
 def test_what_is_no_date_time(written: bytes) -> None:
     with pytest.raises(moments.BadMoment):
         moments.parse_date_time(written)

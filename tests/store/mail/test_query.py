@@ -8,6 +8,7 @@ from store.accounts.account import Account
 from store.changes.engine import AccountView, Store
 from store.mail import emails, query
 from store.mail.model import EmailId, MailboxId
+from store.mail.parsing import digest_octets
 from store.mail.query import (
     And,
     Attachment,
@@ -30,7 +31,7 @@ from store.mail.query import (
     Words,
     holds_in_text,
 )
-from store.mail.searchable import MailText, fold, mail_text, phrases
+from store.mail.searchable import MailText, fold, html_text, mail_text, phrases
 from tests.support.mail_store import START_MS, Letter, deliver, mailbox_with, new_account, new_store
 
 INBOX, JUNK = MailboxId(1), MailboxId(4)
@@ -268,6 +269,33 @@ def test_a_mail_is_folded_with_decoded_headers_and_without_markup() -> None:
 )
 def test_hostile_mails_are_folded_in_time(octets: bytes) -> None:
     assert isinstance(mail_text(octets), MailText)
+
+
+@pytest.mark.parametrize(
+    ("markup", "text"),
+    [
+        ("<p>a<b>b</b></p><p>c<br>d<a href=x>e</a>", "ab c de"),
+        ("<style>p { color: red }</style><p>a", "a"),
+        ("<STYLE type=x>p</Style >a<script>b</script>c", "a c"),
+        ("a<!-- b > c -->d", "a d"),
+        ("a<style>never closed", "a"),
+        ("<title>x</title>a &lt;b&gt;", "a <b>"),
+        ("a < b", "a < b"),
+        ("<stylesheet>a</stylesheet>", "a"),
+    ],
+)
+def test_words_of_html(markup: str, text: str) -> None:
+    assert fold(html_text(markup)) == text
+
+
+@pytest.mark.parametrize("markup", ["<style>" * 100_000, "<!--" * 200_000, "<script>a</script" * 50_000, "<" * 500_000])
+def test_hostile_html_is_read_in_time(markup: str) -> None:
+    html_text(markup)
+
+
+def test_a_page_has_a_preview_of_its_words() -> None:
+    page = b"Content-Type: text/html\r\n\r\n<style>p{}</style><p>Dear <b>Bob</b>, hello</p>"
+    assert digest_octets(page).preview == "Dear Bob, hello"
 
 
 async def test_a_query_over_what_was_destroyed_meanwhile_is_consistent(shelf: Shelf) -> None:

@@ -1,0 +1,197 @@
+"""A sound store has no findings; every invariant broken by hand is found."""
+
+from collections.abc import Callable
+
+import pytest
+from msgspec.structs import replace
+
+from store.accounts.account import Account
+from store.audit import chain
+from store.blob.chunks import chunk_key, meta_key
+from store.changes.engine import AccountId, Store, StoreTxn
+from store.kv.contract import WriteTxn, counter_octets
+from store.mail import emails, mailboxes
+from store.mail.model import SEEN, Email, EmailId, MailboxId
+from store.quarantine import held as quarantine
+from store.quarantine.held import HELD, Held, HeldCopy
+from store.schema import keys
+from store.schema.rows import pack
+from store.upkeep import fsck
+from tests.support.mail_store import START_MS as NOW
+from tests.support.mail_store import Letter, assert_sound, deliver, mailbox_with, new_account, new_store
+
+
+class World:
+    """A store with two mails of one thread, one read; a held mail; and two audit entries."""
+
+    store: Store
+    bob: Account
+    first: Email
+    second: Email
+    inbox: MailboxId
+    held: Held
+
+    async def build(self) -> "World":
+        self.store = new_store()
+        self.bob = await new_account(self.store)
+        self.first = await deliver(self.store, self.bob, Letter().octets(), keywords=frozenset({SEEN}))
+        answer = Letter("Re: Lunch", "2@a.example", ("1@a.example",))
+        self.second = await deliver(self.store, self.bob, answer.octets(), received_ms=NOW + 1)
+        self.inbox = await self.store.read(lambda view: mailbox_with(view.account(self.bob.id), "inbox"))
+        staged = await self.store.blobs.stage(b"Subject: held\r\n\r\n")
+
+        def hold(txn: StoreTxn) -> Held:
+            copies = (HeldCopy("bob@b.example", self.bob.id, "", HELD),)
+            held = Held("h1", txn.keep(staged), NOW, NOW + 1, "spam", 0.9, 5, "", "", "", "", copies)
+            quarantine.put(txn, held)
+            for act in ("hold", "look"):
+                chain.record(txn, NOW, "mailward", act, "h1")
+            return held
+
+        self.held = await self.store.write(hold)
+        return self
+
+    def key(self, inner: bytes) -> bytes:
+        return keys.scope(self.bob.id) + inner
+
+    def edit(self, inner: bytes, **changes: object) -> Callable[[WriteTxn], None]:
+        """Change fields of a row of the account."""
+        reader = {b"S": emails.read_state, b"C": mailboxes.read_counts}[inner[:1]]
+
+        def body(txn: WriteTxn) -> None:
+            row = txn.get(self.key(inner))
+            assert row is not None
+            txn.put(self.key(inner), pack(replace(reader(row), **changes)))
+
+        return body
+
+    def drop(self, inner: bytes) -> Callable[[WriteTxn], None]:
+        def body(txn: WriteTxn) -> None:
+            assert txn.get(self.key(inner)) is not None
+            txn.delete(self.key(inner))
+
+        return body
+
+
+Breaking = Callable[[World], Callable[[WriteTxn], None]]
+
+BREAKAGES: dict[str, tuple[Breaking, str]] = {
+    "an address leads nowhere": (lambda w: lambda t: t.delete(keys.address("bob@b.example")), "does not lead to"),
+    "an address leads elsewhere": (
+        lambda w: lambda t: t.put(keys.address("bob@b.example"), keys.u32(9)),
+        "does not lead to",
+    ),
+    "an email without a row": (lambda w: w.drop(keys.email(w.first.id)), "has a state but no row"),
+    "an email without a state": (lambda w: w.drop(keys.state(w.first.id)), "has a row but no state"),
+    "an email in no mailbox": (lambda w: w.edit(keys.state(w.first.id), placements={}), "is in no mailbox"),
+    "a modseq of the future": (lambda w: w.edit(keys.state(w.first.id), modseq=99), "outside the account's history"),
+    "a modseq before its creation": (
+        lambda w: w.edit(keys.state(w.second.id), modseq=0),
+        "outside the account's history",
+    ),
+    "a counter set back": (
+        lambda w: lambda t: t.put(w.key(keys.MODSEQ), counter_octets(0)),
+        "outside the account's history",
+    ),
+    "missing from its thread": (
+        lambda w: w.drop(keys.thread_member(w.first.thread, w.first.id)),
+        "missing from its thread",
+    ),
+    "missing uid": (lambda w: w.drop(keys.uid(w.inbox, 1)), "uid 1 of mailbox"),
+    "uid of another email": (
+        lambda w: lambda t: t.put(w.key(keys.uid(w.inbox, 1)), keys.u64(w.second.id)),
+        "uid 1 of mailbox",
+    ),
+    "a uid too many": (
+        lambda w: lambda t: t.put(w.key(keys.uid(w.inbox, 2**31)), keys.u64(w.first.id)),
+        "3 uids and 2 dates",
+    ),
+    "a uid beyond uidnext": (
+        lambda w: w.edit(keys.counts(w.inbox), uid_next=2),
+        "uid 2 is not below uidnext 2",
+    ),
+    "missing by date": (lambda w: w.drop(keys.dated(w.inbox, NOW, w.first.id)), "by date"),
+    "a date too many": (lambda w: lambda t: t.put(w.key(keys.dated(w.inbox, 1, 77)), b""), "2 uids and 3 dates"),
+    "a wrong total": (lambda w: w.edit(keys.counts(w.inbox), total=3), "counts say"),
+    "a wrong number unread": (lambda w: w.edit(keys.counts(w.inbox), unread=0), "counts say"),
+    "a wrong number of threads": (lambda w: w.edit(keys.counts(w.inbox), threads=2), "counts say"),
+    "a wrong number of unread threads": (lambda w: w.edit(keys.counts(w.inbox), unread_threads=0), "counts say"),
+    "a wrong size": (lambda w: w.edit(keys.counts(w.inbox), octets=1), "counts say"),
+    "a thread counter gone": (
+        lambda w: w.drop(keys.mailbox_thread(w.inbox, w.first.thread)),
+        "thread counters do not match",
+    ),
+    "a mailbox gone": (lambda w: w.drop(keys.mailbox(w.inbox)), "holds emails but does not exist"),
+    "a link gone": (
+        lambda w: lambda t: t.delete_range(keys.link(w.first.blob, b""), keys.prefix_end(keys.link(w.first.blob, b""))),
+        "would be collected",
+    ),
+    "octets gone": (lambda w: lambda t: t.delete(meta_key(w.first.blob)), "not there as a whole"),
+    "a chunk gone": (lambda w: lambda t: t.delete(chunk_key(w.first.blob, 0)), "its octets"),
+    "octets damaged": (
+        lambda w: lambda t: t.put(chunk_key(w.first.blob, 0), t.get(chunk_key(w.second.blob, 0)) or b""),
+        "its octets",
+    ),
+    "held but not in the order": (
+        lambda w: lambda t: t.delete(keys.HELD_ORDER + keys.u64(5) + b"h1"),
+        "should be 1 times in the order",
+    ),
+    "in the order twice": (
+        lambda w: lambda t: t.put(keys.HELD_ORDER + keys.u64(6) + b"h1", b""),
+        "should be 1 times in the order",
+    ),
+    "in the order without a row": (
+        lambda w: lambda t: t.put(keys.HELD_ORDER + keys.u64(6) + b"h2", b""),
+        "in the order of doubt but has no row",
+    ),
+    "settled but in the order": (
+        lambda w: lambda t: t.put(keys.HELD + b"h1", pack(replace(w.held, copies=()))),
+        "should be 0 times in the order",
+    ),
+    "held without octets": (lambda w: lambda t: t.delete(meta_key(w.held.blob)), "quarantine h1"),
+    "held without a link": (lambda w: lambda t: t.delete(keys.link(w.held.blob, b"qh1")), "quarantine h1"),
+    "an audit entry gone": (lambda w: lambda t: t.delete(keys.AUDIT + keys.u64(1)), "entry 1 is missing"),
+    "a state that cannot be read": (
+        lambda w: lambda t: t.put(w.key(keys.state(w.first.id)), b"\x01?"),
+        "bob@b.example', what='a row cannot be read",
+    ),
+    "an account that cannot be read": (
+        lambda w: lambda t: t.put(keys.account(w.bob.id), b"\x02"),
+        "accounts', what='a row cannot be read",
+    ),
+    "a held mail that cannot be read": (
+        lambda w: lambda t: t.put(keys.HELD + b"h1", b""),
+        "quarantine', what='a row cannot be read",
+    ),
+}
+
+
+async def test_a_sound_store_has_no_findings() -> None:
+    world = await World().build()
+    await assert_sound(world.store)
+    await world.store.write(lambda txn: emails.destroy(txn.account(world.bob.id), EmailId(world.second.id)))
+    await assert_sound(world.store)
+
+
+async def test_an_empty_store_is_sound(store: Store) -> None:
+    await assert_sound(store)
+
+
+@pytest.mark.parametrize(("breaking", "expected"), BREAKAGES.values(), ids=BREAKAGES)
+async def test_what_is_broken_is_found(breaking: Breaking, expected: str) -> None:
+    world = await World().build()
+    await world.store.kv.write(breaking(world))
+    findings = await world.store.read(lambda view: [str(f) for f in fsck.check(view)])
+    assert any(expected in finding for finding in findings), findings
+
+
+async def test_looking_changes_nothing() -> None:
+    world = await World().build()
+    await world.store.kv.write(lambda txn: txn.delete(keys.account(AccountId(world.bob.id))))
+
+    async def everything() -> list[tuple[bytes, bytes]]:
+        return await world.store.kv.read(lambda view: list(view.scan(b"", b"\xff")))
+
+    before = await everything()
+    await world.store.read(lambda view: list(fsck.check(view)))
+    assert await everything() == before
