@@ -9,7 +9,7 @@ import msgspec
 from store.changes.engine import StoreTxn, StoreView
 from store.kv.contract import counter
 from store.schema import keys
-from store.schema.rows import Reader, pack
+from store.schema.rows import Reader, RowDamaged, pack
 
 GENESIS = bytes(32)
 
@@ -79,7 +79,11 @@ def about(view: StoreView, target: str, limit: int = 100) -> list[Entry]:
 def verify(view: StoreView) -> Broken | None:
     """Walk the whole chain; the first entry that does not hold, or None."""
     before, expected = GENESIS, 1
-    for entry in entries(view):
+    for _, row in view.kv.scan(keys.AUDIT, keys.prefix_end(keys.AUDIT)):
+        try:
+            entry = read_entry(row)
+        except RowDamaged as error:
+            return Broken(expected, f"cannot be read: {error}")
         if entry.seq != expected:
             return Broken(expected, f"entry {expected} is missing")
         if entry.before != before:

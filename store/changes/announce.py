@@ -65,6 +65,7 @@ class Announcer:
         # A long data path exceeds the 108 octets of a unix address; going through the directory's
         # descriptor keeps every address short.
         descriptor = os.open(self._directory, os.O_RDONLY)
+        self._path.unlink(missing_ok=True)  # left behind by a process that had our number, as in a container
         try:
             self._socket.bind(f"/proc/self/fd/{descriptor}/{self._path.name}")
         finally:
@@ -96,7 +97,9 @@ class Announcer:
         touched = tuple(accounts)
         self._wake(touched)
         if self._socket is not None and touched:
-            self._hint(b"".join(u32(account) for account in touched[:256]))
+            # What is announced is committed: no trouble with a hint may look like a failed commit.
+            with contextlib.suppress(OSError):
+                self._hint(b"".join(u32(account) for account in touched[:256]))
 
     def _wake(self, accounts: Iterable[int]) -> None:
         for account in accounts:
@@ -120,7 +123,7 @@ class Announcer:
         except ConnectionRefusedError:
             with contextlib.suppress(OSError):  # a worker that died left its mailbox behind
                 file.unlink()
-        except (BlockingIOError, FileNotFoundError):
+        except OSError:
             pass  # a full or vanished mailbox: that worker will look for itself
 
     def _read_hints(self) -> None:

@@ -16,6 +16,8 @@ class PolicyEntry(msgspec.Struct, frozen=True, array_like=True):
     expires_ms: int  #: 0 is never
 
 
+MAX_LABELS = 16  #: of a domain for which entries are looked up, besides the whole domain
+
 read_entry = Reader(PolicyEntry)
 
 
@@ -35,16 +37,22 @@ def everything(view: StoreView) -> list[PolicyEntry]:
 
 def matching(view: StoreView, kind: str, address: str, now_ms: int) -> PolicyEntry | None:
     """The entry for an address, its domain, or a domain above it; an expired one does not count."""
-    domain = address.lower().rpartition("@")[2]
-    labels = domain.split(".")
-    subjects = [address.lower()] + ["@" + ".".join(labels[i:]) for i in range(max(1, len(labels) - 1))]
-    for subject in subjects[:10]:
+    for subject in _subjects(address.lower()):
         row = view.kv.get(_key(kind, subject))
         if row is not None:
             entry = read_entry(row)
-            if not entry.expires_ms or entry.expires_ms > now_ms:
+            if entry.subject == subject and (not entry.expires_ms or entry.expires_ms > now_ms):
                 return entry
     return None
+
+
+def _subjects(address: str) -> list[str]:
+    """What an entry may be about to match, nearest first. The labels are counted from the end, where a sender
+    who adds more and more of them in front cannot push the blocked domain out."""
+    domain = address.rpartition("@")[2]
+    labels = domain.split(".")
+    above = ["@" + ".".join(labels[-count:]) for count in range(min(len(labels) - 1, MAX_LABELS), 1, -1)]
+    return [address, f"@{domain}", *above]
 
 
 def _key(kind: str, subject: str) -> bytes:

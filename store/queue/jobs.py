@@ -60,29 +60,27 @@ def remove(txn: StoreTxn, job: Job) -> None:
         txn.kv.delete(_row_key(job.id))
 
 
-async def retry(store: Store, job: Job, error: str, now_ms: int) -> bool:
-    """Put a failed job back for later; False when it was given up and buried instead."""
-    wait_ms = BACKOFF_MS[min(job.attempts - 1, len(BACKOFF_MS) - 1)]
-    if now_ms + wait_ms - job.created_ms > GIVE_UP_MS:
-        await bury(store, job, error)
-        return False
+def retry(txn: StoreTxn, job: Job, error: str, now_ms: int) -> bool:
+    """Put a claimed job back for later. False when it was tried for long enough: bury it then.
 
-    def body(txn: StoreTxn) -> None:
+    Changes nothing when the lease ended meanwhile: whoever has the job now decides.
+    """
+    wait_ms = BACKOFF_MS[min(max(job.attempts, 1), len(BACKOFF_MS)) - 1]
+    if now_ms + wait_ms - job.created_ms > GIVE_UP_MS:
+        return False
+    if _get(txn.kv, job.id) == job:
         remove(txn, job)
         _store(txn.kv, replace(job, due_ms=now_ms + wait_ms, last_error=error[:500]))
-
-    await store.write(body)
     return True
 
 
-async def bury(store: Store, job: Job, error: str) -> None:
-    """Move a hopeless job aside, where ``mailward queue list`` shows it."""
-
-    def body(txn: StoreTxn) -> None:
-        remove(txn, job)
-        txn.kv.put(keys.JOB_DEAD + job.id.encode(), pack(replace(job, last_error=error[:500])))
-
-    await store.write(body)
+def bury(txn: StoreTxn, job: Job, error: str) -> bool:
+    """Move a hopeless job aside, where ``mailward queue list`` shows it; False when the lease ended meanwhile."""
+    if _get(txn.kv, job.id) != job:
+        return False
+    remove(txn, job)
+    txn.kv.put(keys.JOB_DEAD + job.id.encode(), pack(replace(job, last_error=error[:500])))
+    return True
 
 
 def waiting(view: StoreView) -> list[Job]:

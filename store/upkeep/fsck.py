@@ -16,6 +16,7 @@ from store.mail.model import SEEN, Email, EmailId, EmailState, MailboxCounts, Ma
 from store.quarantine import held as quarantine
 from store.quarantine.held import Held
 from store.schema import keys
+from store.schema.rows import RowDamaged
 from store.upkeep.collect import has_link
 
 
@@ -29,10 +30,22 @@ class Finding:
 
 def check(view: StoreView) -> Iterator[Finding]:
     """Everything that is wrong; nothing when the store is sound."""
-    for account in accounts.all_accounts(view):
-        yield from check_account(view, account)
-    yield from check_quarantine(view)
+    yield from _reading("accounts", check_accounts(view))
+    yield from _reading("quarantine", check_quarantine(view))
     yield from check_audit(view)
+
+
+def _reading(where: str, findings: Iterator[Finding]) -> Iterator[Finding]:
+    """A row that cannot be read ends the look at its part of the store, and is a finding itself."""
+    try:
+        yield from findings
+    except RowDamaged as error:
+        yield Finding(where, f"a row cannot be read: {error}")
+
+
+def check_accounts(view: StoreView) -> Iterator[Finding]:
+    for account in accounts.all_accounts(view):
+        yield from _reading(account.address, check_account(view, account))
 
 
 def check_audit(view: StoreView) -> Iterator[Finding]:

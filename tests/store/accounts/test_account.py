@@ -1,6 +1,7 @@
 """Accounts and the addresses that lead to them."""
 
 import pytest
+from msgspec.structs import replace
 
 from store.accounts import account as accounts
 from store.accounts.account import Account, AddressTaken
@@ -64,8 +65,6 @@ async def test_each_account_has_its_own_number_and_mailboxes(store: Store) -> No
 
 
 async def test_an_account_is_saved_and_read_back(store: Store) -> None:
-    from msgspec.structs import replace
-
     account = await create(store, "ann@a.example")
     changed = replace(account, roles=("admin",), password_hash="hash")
     await store.write(lambda txn: accounts.save(txn, changed))

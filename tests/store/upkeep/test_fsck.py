@@ -153,15 +153,15 @@ BREAKAGES: dict[str, tuple[Breaking, str]] = {
     "an audit entry gone": (lambda w: lambda t: t.delete(keys.AUDIT + keys.u64(1)), "entry 1 is missing"),
     "a state that cannot be read": (
         lambda w: lambda t: t.put(w.key(keys.state(w.first.id)), b"\x01?"),
-        "bob@b.example', what='a row cannot be read",
+        "bob@b.example: a row cannot be read",
     ),
     "an account that cannot be read": (
         lambda w: lambda t: t.put(keys.account(w.bob.id), b"\x02"),
-        "accounts', what='a row cannot be read",
+        "accounts: a row cannot be read",
     ),
     "a held mail that cannot be read": (
         lambda w: lambda t: t.put(keys.HELD + b"h1", b""),
-        "quarantine', what='a row cannot be read",
+        "quarantine: a row cannot be read",
     ),
 }
 
@@ -181,7 +181,7 @@ async def test_an_empty_store_is_sound(store: Store) -> None:
 async def test_what_is_broken_is_found(breaking: Breaking, expected: str) -> None:
     world = await World().build()
     await world.store.kv.write(breaking(world))
-    findings = await world.store.read(lambda view: [str(f) for f in fsck.check(view)])
+    findings = await world.store.read(lambda view: [f"{f.where}: {f.what}" for f in fsck.check(view)])
     assert any(expected in finding for finding in findings), findings
 
 
