@@ -1,5 +1,6 @@
 """Email/query. Newest first in one mailbox costs what the page costs, not what the mailbox holds. RFC 8621 §4.4."""
 
+import asyncio
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
@@ -14,6 +15,8 @@ from store.changes.engine import AccountView
 from store.mail import mailboxes, query
 from store.mail.model import ThreadId
 from store.mail.query import Hit, Query
+
+YIELD_EVERY = 200
 
 
 class EmailQueryArguments(QueryArguments, frozen=True, kw_only=True):
@@ -83,7 +86,10 @@ async def _matching_texts(
     budget = Budget(context.settings.search_octets, context.settings.search_s)
     seen: set[ThreadId] = set()
     found: list[Hit] = []
-    for hit in hits:
+    for index, hit in enumerate(hits):
+        if index % YIELD_EVERY == 0:  # remembered texts are compared without waiting for anything
+            budget.spend(0)
+            await asyncio.sleep(0)
         if enough is not None and len(found) >= enough:
             break
         if arguments.collapse_threads and hit.candidate.email.thread in seen:

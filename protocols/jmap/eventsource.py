@@ -79,14 +79,15 @@ class _EventStream(Response):
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             writing = asyncio.ensure_future(self._write(send))
             leaving = asyncio.ensure_future(_left(receive))
+            tasks = (writing, leaving)
             try:
-                await asyncio.wait((writing, leaving), return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait(tasks, timeout=settings.event_stream_s, return_when=asyncio.FIRST_COMPLETED)
                 if writing.done():
                     writing.result()
             finally:
-                for task in (writing, leaving):
+                for task in tasks:
                     task.cancel()
-                await asyncio.gather(writing, leaving, return_exceptions=True)
+                await asyncio.gather(*tasks, return_exceptions=True)
             with contextlib.suppress(OSError, TimeoutError):
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
 

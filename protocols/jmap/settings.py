@@ -16,7 +16,7 @@ class JmapSettings:
     public_url: str = ""  #: "https://mail.example", "" means as the client's Host header has it
     max_results: int = 10_000  #: ids in one /query
     max_changes: int = 10_000  #: ids in one /changes
-    scan_rows: int = 200_000  #: emails one query may look at
+    scan_rows: int = 100_000  #: emails one query may look at
     search_octets: int = 64_000_000  #: of mails one query may read for its text conditions
     search_s: float = 20.0  #: the same in time
     remembered_text_chars: int = 32_000_000  #: searched texts kept for the next query, all accounts of a worker
@@ -29,4 +29,5 @@ class JmapSettings:
     upload_keep_s: int = 24 * 3600  #: how long an upload that no email uses is kept
     event_sources: int = 20  #: of one account in one worker
     event_ping_min_s: float = 30.0  #: clients that want to be pinged more often are pinged this often
+    event_stream_s: float = 3_600.0  #: then the client must come back and prove itself again
     event_poll_s: float = 30.0  #: how often an event source looks for itself

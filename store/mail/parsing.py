@@ -7,6 +7,7 @@ from datetime import datetime
 from store.mail.digest import Digest
 from store.mail.fitting import fitted
 from store.mail.model import PartRow
+from store.mail.searchable import html_text
 from store.message import body, imap_structure
 from store.message.headers import message_ids, parse_date
 from store.message.mime import parse_message
@@ -16,6 +17,7 @@ from store.message.preview import preview
 __all__ = ["Digest", "base_subject", "digest_message", "digest_octets", "part_row", "thread_digest"]
 
 PREVIEW_SOURCE_CHARS = 4_096
+HTML_SOURCE_CHARS = 64 * 1024  #: pages start with styles longer than their words
 MAX_IDS = 100  #: Message-IDs kept of one References field
 
 _REPLY = re.compile(r"^\s*((re|fwd?|aw|wg|sv|vs|tr|rv|antw)\s*(\[\d+\])?\s*:|\[[^\]]{1,40}\])\s*", re.IGNORECASE)
@@ -38,12 +40,11 @@ def digest_message(message: Message) -> Digest:
         return field.addresses() if field is not None else ()
 
     texts = body.text_bodies(message)
-    shown = next((body.part_text(message, p, PREVIEW_SOURCE_CHARS) for p in texts if p.type == "text/plain"), "")
     digest = Digest(
         size=len(message.octets),
         sent_ms=_sent_ms(message),
         subject=headers.text("Subject")[:1_000],
-        preview=preview(shown),
+        preview=preview(_shown(message, texts)),
         message_ids=ids("Message-ID"),
         in_reply_to=ids("In-Reply-To"),
         references=ids("References"),
@@ -56,6 +57,15 @@ def digest_message(message: Message) -> Digest:
         header_octets=message.root.body_start,
     )
     return fitted(digest)
+
+
+def _shown(message: Message, texts: tuple[Part, ...]) -> str:
+    """The start of what a reader sees first: plain text, else the words of the HTML."""
+    plain = next((part for part in texts if part.type == "text/plain"), None)
+    if plain is not None:
+        return body.part_text(message, plain, PREVIEW_SOURCE_CHARS)
+    page = next((part for part in texts if part.type == "text/html"), None)
+    return html_text(body.part_text(message, page, HTML_SOURCE_CHARS)) if page is not None else ""
 
 
 def _sent_ms(message: Message) -> int | None:

@@ -13,6 +13,14 @@ BODY_CHARS = 1_000_000  #: of one mail, all its text parts together
 FIELD_CHARS = 2_000
 FIELDS = 1_000
 
+_HIDDEN = re.compile(r"<(!--|style\b|script\b|title\b)", re.IGNORECASE)
+_HIDDEN_END = {
+    "!--": re.compile("-->"),
+    **{name: re.compile(f"</{name}[^>]*+>?", re.IGNORECASE) for name in ("style", "script", "title")},
+}
+_INLINE = re.compile(
+    r"</?(?:a|abbr|b|bdi|code|em|font|i|mark|s|small|span|strong|sub|sup|u|wbr)(?:\s[^<>]*+)?+>", re.IGNORECASE
+)
 _TAG = re.compile(r"<[^<>]*+>")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"|\'((?:[^\'\\]|\\.)*)\'|(\S+)')
 _ESCAPED = re.compile(r"\\(.)")
@@ -74,4 +82,19 @@ def readable_text(message: Message) -> str:
 
 def _part_text(message: Message, part: Part, limit: int) -> str:
     text = body.part_text(message, part, limit)
-    return html.unescape(_TAG.sub(" ", text)) if part.type == "text/html" else text
+    return html_text(text) if part.type == "text/html" else text
+
+
+def html_text(markup: str) -> str:
+    """What HTML says, roughly and in linear time: no tags, comments, scripts or styles. Not for judging mail."""
+    kept: list[str] = []
+    at = 0
+    while (hidden := _HIDDEN.search(markup, at)) is not None:
+        kept.append(markup[at : hidden.start()])
+        end = _HIDDEN_END[hidden[1].lower()].search(markup, hidden.end())
+        if end is None:
+            at = len(markup)
+            break
+        at = end.end()
+    kept.append(markup[at:])
+    return html.unescape(_TAG.sub(" ", _INLINE.sub("", " ".join(kept))))
