@@ -8,6 +8,7 @@ from gateway.pipeline.verdict import PRIOR, Action, Reason, Thresholds, Verdict,
 from protocols.console import text, words
 from store.trace.rows import ReasonRow, Trace
 
+NEVER = 0.9999  #: a threshold from here on is one that no mail reaches, and is not drawn
 DRAWN = 10  #: bars drawn one by one; the rest is one bar
 _NAMED_IN_SENTENCE = 3
 
@@ -114,7 +115,7 @@ def waterfall(trace: Trace, layout: Layout) -> Waterfall:
     sums = [0.0]
     for reason in shown:
         sums.append(sums[-1] + reason.nats)
-    thresholds = [log_odds(p) for p in trace.thresholds]
+    thresholds = [log_odds(p) for p in trace.thresholds if p < NEVER]
     scale = _Scale(min(*sums, *thresholds), max(*sums, *thresholds), layout)
     bars = tuple(
         _bar(reason, before, after, layout.top + i * layout.row, scale, layout)
@@ -171,6 +172,8 @@ def _bar(reason: ReasonRow, before: float, after: float, y: float, scale: _Scale
 def _lines(thresholds: Sequence[float], scale: _Scale, layout: Layout) -> list[Line]:
     lines: list[Line] = []
     for i, (name, p) in enumerate(zip(("junk", "hold", "refuse"), thresholds, strict=False)):
+        if p >= NEVER:
+            continue
         x = scale.x(log_odds(p))
         at_end = x > layout.plot_right - 70
         lines.append(Line(name, x, x - 4 if at_end else x + 4, 12 + 12 * i, "end" if at_end else "start", _short(p)))

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gateway.pipeline.verdict import squash
 from protocols.console import authentication, evidence, search, text
@@ -63,6 +64,13 @@ def test_thresholds_stand_where_their_probability_is() -> None:
     zero, hold = drawn.zero_x, next(line.x for line in drawn.lines if line.name == "hold")
     bar = drawn.bars[1]
     assert (hold - zero) / bar.width == pytest.approx(math.log(0.85 / 0.15) / 3.2, rel=0.02)
+
+
+def test_a_threshold_that_is_never_reached_is_not_drawn() -> None:
+    found = replace(trace(LIKE, QR), thresholds=(0.6, 0.85, 1.0))
+    drawn = evidence.waterfall(found, evidence.WIDE)
+    assert [line.name for line in drawn.lines] == ["junk", "hold"]
+    assert drawn.bars[-1].after_x > evidence.WIDE.plot_right - 20, "and takes no room"
 
 
 def test_the_drawing_bears_odd_numbers() -> None:
