@@ -3,7 +3,7 @@
 import runpy
 import sys
 
-NAMES = ("store_kv", "filters", "smtp_delivery", "startup")
+NAMES = ("store_kv", "filters", "mail_sizes", "smtp_delivery", "startup")
 
 for name in sys.argv[1:] or NAMES:
     runpy.run_module(f"benchmarks.{name}", run_name="__main__")

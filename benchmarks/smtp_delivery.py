@@ -106,17 +106,20 @@ def main() -> None:
     chance = random.Random(1)
     mails = [mail(n, options.octets, chance) for n in range(options.mails + 200)]
     zone = Zone.of({"partner.example": {"TXT": ["v=spf1 -all"]}})
-    with tempfile.TemporaryDirectory() as folder, dns_server(zone) as dns:
-        with serving(Path(folder), dns, workers=options.workers) as gateway:
-            gateway.add_user("ana@example.com")
-            time.sleep(3)  # the workers load what the first mail would wait for
-            load(gateway, mails[:200], 8)
-            result = load(gateway, mails[200:], options.sessions)
-            sound = subprocess.run(
-                [sys.executable, "-m", "gateway.main", "fsck", "--config", str(gateway.config)],
-                capture_output=True,
-                check=False,
-            )
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        dns_server(zone) as dns,
+        serving(Path(folder), dns, workers=options.workers) as gateway,
+    ):
+        gateway.add_user("ana@example.com")
+        time.sleep(3)  # the workers load what the first mail would wait for
+        load(gateway, mails[:200], 8)
+        result = load(gateway, mails[200:], options.sessions)
+        sound = subprocess.run(
+            [sys.executable, "-m", "gateway.main", "fsck", "--config", str(gateway.config)],
+            capture_output=True,
+            check=False,
+        )
     print(json.dumps({"benchmark": "smtp_delivery", "sessions": options.sessions, "octets": options.octets,
                       "workers": options.workers, **result, "fsck": sound.returncode}))  # fmt: skip
 
