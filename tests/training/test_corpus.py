@@ -1,6 +1,7 @@
 """Reading the usual mailbox shapes, removing copies, and a split nothing can cross."""
 
 import mailbox
+import random
 from pathlib import Path
 
 import pytest
@@ -69,9 +70,9 @@ def test_the_split_depends_on_the_letters_of_the_body_alone() -> None:
 
 
 def test_composed_mail_is_varied_and_deterministic() -> None:
-    some = [m.octets for m in mails(5, 1, held_out=False)]
-    assert some == [m.octets for m in mails(5, 1, held_out=False)]
-    keys = {read(m).key for m in mails(5, 1, held_out=False)}
+    some = list(mails(5, 1, held_out=False))
+    assert some == list(mails(5, 1, held_out=False))
+    keys = {read(m).key for m in some}
     assert len(keys) > 600
     assert len(keys) > 0.97 * len(some)
 
@@ -84,12 +85,10 @@ def test_held_out_families_are_never_in_training() -> None:
 
 
 def test_every_scenario_fills_all_its_slots() -> None:
-    import random
-
     assert len({(s.family, s.label, s.language) for s in scenarios()}) == len(scenarios()) > 150
     for scenario in scenarios():
         view = read(Mail(compose(scenario, random.Random(1)), scenario.label, "t")).view
-        assert "{" not in view.subject + view.text.replace("cpanel", ""), (scenario.family, scenario.language)
+        assert "{" not in view.subject + view.text, (scenario.family, scenario.language)
 
 
 def test_both_labels_speak_every_language() -> None:

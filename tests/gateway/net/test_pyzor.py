@@ -1,10 +1,6 @@
 """Pyzor through our process, against the real pyzord of the package."""
 
 import asyncio
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +11,9 @@ from gateway.checks import pyzor as check
 from gateway.net.pyzor_client import PyzorClient, PyzorSettings
 from gateway.pipeline.run import ask
 from tests.support.facts import facts, mail
+from tests.support.pyzord import free_port, pyzord
 
 ROOT = Path(__file__).parents[3]
-LAUNCHER = ROOT / "tests" / "support" / "pyzord_memory.py"
-PYZORD = Path(sys.executable).with_name("pyzord")
-ACCESS = "check report ping pong info whitelist : anonymous : allow\n"
 
 BODY = "\n".join(
     f"This is line number {word} of a mail that many people get." for word in ["one", "two", "three", "four", "five"]
@@ -27,44 +21,11 @@ BODY = "\n".join(
 SPAM = mail(BODY).replace("\n", "\r\n").encode()
 
 
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
-    home = tmp_path_factory.mktemp("pyzord")
-    (home / "pyzord.access").write_text(ACCESS)
-    port = free_port()
-    command = [sys.executable, str(LAUNCHER), str(PYZORD), "--homedir", str(home), "-a", "127.0.0.1", "-p", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    try:
-        wait_until_it_answers(port, process)
-        yield "127.0.0.1", port
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def wait_until_it_answers(port: int, process: "subprocess.Popen[bytes]") -> None:
-    """Any datagram gets an answer, if only an error; one that is lost before the server listens is sent again."""
-    deadline = time.monotonic() + 30
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect(("127.0.0.1", port))
-        probe.settimeout(0.2)
-        while time.monotonic() < deadline:
-            if process.poll() is not None:
-                _, said = process.communicate()
-                pytest.fail(f"pyzord ended: {said.decode()[-2_000:]}")
-            try:
-                probe.send(b"Op: ping\nThread: 2000\nPV: 2.1\n\n")
-                probe.recv(4_096)
-                return
-            except (TimeoutError, ConnectionRefusedError):
-                continue
-    pytest.fail("pyzord does not answer")
+    with pyzord(tmp_path_factory.mktemp("pyzord")) as address:
+        host, _, port = address.rpartition(":")
+        yield host, int(port)
 
 
 @pytest.fixture

@@ -127,10 +127,91 @@ values = st.recursive(
     lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(texts, inner, max_size=4)),
     max_leaves=12,
 )
-calls = st.tuples(
-    st.sampled_from(sorted(METHODS)),
-    st.dictionaries(st.sampled_from(NAMES), values, max_size=5).map(lambda given: {"accountId": "A1", **given}),
-    st.sampled_from(["0", "1"]),
+CREATE = [
+    "subject",
+    "from",
+    "to",
+    "sentAt",
+    "messageId",
+    "header:X-A:asText",
+    "header:X-B",
+    "header:To:asGroupedAddresses",
+    "header:X-C:asURLs",
+    "header:X-D:asDate",
+    "textBody",
+    "htmlBody",
+    "attachments",
+    "bodyStructure",
+    "bodyValues",
+    "keywords",
+    "receivedAt",
+]
+PATCH = ["keywords", "mailboxIds", "keywords/$seen", "keywords/a~1b", "mailboxIds/M1", "mailboxIds/M4", "keywords/"]
+PART = [
+    "partId",
+    "blobId",
+    "type",
+    "charset",
+    "name",
+    "disposition",
+    "cid",
+    "language",
+    "location",
+    "subParts",
+    "header:X-A",
+]
+BOX = ["name", "parentId", "role", "sortOrder", "isSubscribed", "totalEmails"]
+CONDITION = [
+    "inMailbox",
+    "inMailboxOtherThan",
+    "before",
+    "after",
+    "minSize",
+    "maxSize",
+    "hasKeyword",
+    "allInThreadHaveKeyword",
+    "text",
+    "body",
+    "header",
+    "from",
+    "operator",
+    "conditions",
+    "hasAttachment",
+]
+
+
+def objects(names: list[str], inner: st.SearchStrategy[Any] = values) -> st.SearchStrategy[dict[str, Any]]:
+    return st.dictionaries(st.sampled_from(names), inner, max_size=5)
+
+
+parts = objects(PART, st.one_of(values, st.lists(objects(PART), max_size=2)))
+mails = objects(CREATE, st.one_of(values, parts, st.lists(parts, max_size=2))).map(lambda given: {**INTO, **given})
+conditions = st.recursive(
+    objects(CONDITION),
+    lambda inner: st.fixed_dictionaries(
+        {"operator": st.sampled_from(["AND", "OR", "NOT"]), "conditions": st.lists(inner, max_size=3)}
+    ),
+    max_leaves=5,
+)
+shaped = st.one_of(
+    st.tuples(st.just("Email/set"), st.fixed_dictionaries({"create": st.fixed_dictionaries({"a": mails})})),
+    st.tuples(st.just("Email/set"), st.fixed_dictionaries({"update": st.fixed_dictionaries({"E7": objects(PATCH)})})),
+    st.tuples(
+        st.just("Mailbox/set"), st.fixed_dictionaries({"create": st.dictionaries(texts, objects(BOX), max_size=3)})
+    ),
+    st.tuples(st.just("Mailbox/set"), st.fixed_dictionaries({"update": st.fixed_dictionaries({"M4": objects(BOX)})})),
+    st.tuples(st.just("Email/query"), st.fixed_dictionaries({"filter": conditions})),
+    st.tuples(st.just("Mailbox/query"), st.fixed_dictionaries({"filter": objects(BOX)})),
+    st.tuples(
+        st.just("Email/get"),
+        st.fixed_dictionaries(
+            {"ids": st.just(["E7"]), "properties": st.lists(st.sampled_from([*WORDS, *CREATE]), max_size=4)}
+        ),
+    ),
+    st.tuples(st.sampled_from(sorted(METHODS)), st.dictionaries(st.sampled_from(NAMES), values, max_size=5)),
+)
+calls = st.tuples(shaped, st.sampled_from(["0", "1"])).map(
+    lambda one: (one[0][0], {"accountId": "A1", **one[0][1]}, one[1])
 )
 
 
