@@ -123,7 +123,7 @@ def compose(scenario: Scenario, rng: random.Random) -> bytes:
     if rng.random() < 0.25 and len(paragraphs) > 3:
         del paragraphs[rng.randrange(2, len(paragraphs))]
     footer = rng.choice(_FOOTERS[scenario.language]).format_map({**slots, "brand": brand})
-    link = rng.choice(scenario.links) if scenario.links else ""
+    link = rng.choice(scenario.links).format_map(slots) if scenario.links else ""
     url = _url(scenario, brand, rng)
     mail = EmailMessage()
     mail["From"] = f"{brand if scenario.links else slots['person']} <office@{slug(brand)}.example>"
@@ -145,6 +145,8 @@ def compose(scenario: Scenario, rng: random.Random) -> bytes:
     for extension in [rng.choice(scenario.attachments)] if scenario.attachments else []:
         name = f"{slots['ref']}.{extension}"
         mail.add_attachment(b"%composed\n", maintype="application", subtype="octet-stream", filename=name)
+    for number, part in enumerate(p for p in mail.walk() if p.is_multipart()):
+        part.set_boundary(f"=_{number}_{slots['ref']}")  # the library's own boundaries come from an unseeded source
     return mail.as_bytes()
 
 
