@@ -7,9 +7,10 @@ from protocols.jmap.context import Context, ms_of_date
 from protocols.jmap.errors import MethodError, invalid_arguments
 from protocols.jmap.filters import FilterReader
 from protocols.jmap.standard import Comparator, convert
-from store.mail import query
+from store.mail import filters
+from store.mail.filters import Filter, Place, Share
 from store.mail.model import MailboxId
-from store.mail.query import Filter, Place, Share, SortBy, SortKey
+from store.mail.query import SortBy, SortKey
 from store.mail.searchable import fold, phrases
 
 SORT_OPTIONS = {
@@ -46,7 +47,7 @@ _KNOWN = _STRINGS | _NUMBERS | _LISTS | {"hasAttachment"}
 def read_filter(context: Context, given: dict[str, Any] | None) -> Filter:
     """Raises MethodError invalidArguments, unsupportedFilter."""
     if given is None:
-        return query.EVERYTHING
+        return filters.EVERYTHING
     reader = FilterReader[Filter](
         lambda condition: _all([_condition(context, name, value) for name, value in condition.items()]),
         _join,
@@ -60,16 +61,16 @@ def _join(operator: str, parts: list[Filter]) -> Filter:
     if operator == "AND":
         return _all(parts)
     if operator == "OR":
-        return parts[0] if len(parts) == 1 else query.Or(tuple(parts))
-    return query.Not(query.Or(tuple(parts)))
+        return parts[0] if len(parts) == 1 else filters.Or(tuple(parts))
+    return filters.Not(filters.Or(tuple(parts)))
 
 
 def _all(parts: list[Filter]) -> Filter:
     """One level of AND, so that a mailbox or a date within it is found and the index used."""
     flat: list[Filter] = []
     for part in parts:
-        flat.extend(part.parts if isinstance(part, query.And) else (part,))
-    return flat[0] if len(flat) == 1 else query.And(tuple(flat))
+        flat.extend(part.parts if isinstance(part, filters.And) else (part,))
+    return flat[0] if len(flat) == 1 else filters.And(tuple(flat))
 
 
 def _condition(context: Context, name: str, value: Any) -> Filter:
@@ -78,11 +79,11 @@ def _condition(context: Context, name: str, value: Any) -> Filter:
     if name in _STRINGS and isinstance(value, str):
         return _place_or_keyword(context, name, value)
     if name in _NUMBERS and isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return query.Size(at_least=value) if name == "minSize" else query.Size(below=value)
+        return filters.Size(at_least=value) if name == "minSize" else filters.Size(below=value)
     if name in _LISTS and isinstance(value, list) and all(isinstance(one, str) for one in value):
         return _header(value) if name == "header" else _outside(context, value)
     if name == "hasAttachment" and isinstance(value, bool):
-        return query.Attachment() if value else query.Not(query.Attachment())
+        return filters.Attachment() if value else filters.Not(filters.Attachment())
     raise invalid_arguments(f"the filter condition {name} has a value of the wrong type")
 
 
@@ -90,23 +91,23 @@ def _place_or_keyword(context: Context, name: str, value: str) -> Filter:
     match name:
         case "inMailbox":
             number = ids.number_of("M", context.resolve_id(value))
-            return query.InMailbox(MailboxId(number)) if number is not None else query.NOTHING
+            return filters.InMailbox(MailboxId(number)) if number is not None else filters.NOTHING
         case "before":
-            return query.Received(before_ms=_date(name, value))
+            return filters.Received(before_ms=_date(name, value))
         case "after":
-            return query.Received(after_ms=_date(name, value))
+            return filters.Received(after_ms=_date(name, value))
         case "hasKeyword":
-            return query.Keyword(value.lower())
+            return filters.Keyword(value.lower())
         case "notKeyword":
-            return query.Not(query.Keyword(value.lower()))
+            return filters.Not(filters.Keyword(value.lower()))
         case "allInThreadHaveKeyword":
-            return query.ThreadKeyword(Share.ALL, value.lower())
+            return filters.ThreadKeyword(Share.ALL, value.lower())
         case "someInThreadHaveKeyword":
-            return query.ThreadKeyword(Share.SOME, value.lower())
+            return filters.ThreadKeyword(Share.SOME, value.lower())
         case "noneInThreadHaveKeyword":
-            return query.Not(query.ThreadKeyword(Share.SOME, value.lower()))
+            return filters.Not(filters.ThreadKeyword(Share.SOME, value.lower()))
         case _:
-            return query.Words(_PLACES[name], phrases(value))
+            return filters.Words(_PLACES[name], phrases(value))
 
 
 def _date(name: str, value: str) -> int:
@@ -120,12 +121,12 @@ def _header(value: list[str]) -> Filter:
     if not 1 <= len(value) <= 2:
         raise invalid_arguments("the filter condition header has a name and perhaps a text")
     wanted = (fold(value[1]),) if len(value) == 2 and value[1] else ()
-    return query.HeaderWords(value[0].lower(), wanted)
+    return filters.HeaderWords(value[0].lower(), wanted)
 
 
 def _outside(context: Context, value: list[str]) -> Filter:
     numbers = (ids.number_of("M", context.resolve_id(one)) for one in value)
-    return query.OutsideOf(frozenset(MailboxId(number) for number in numbers if number is not None))
+    return filters.OutsideOf(frozenset(MailboxId(number) for number in numbers if number is not None))
 
 
 def read_sort(given: list[dict[str, Any]] | None) -> tuple[SortKey, ...]:

@@ -12,7 +12,7 @@ from protocols.jmap.errors import MethodError
 from protocols.jmap.search import Budget, SearchTooLarge
 from protocols.jmap.window import QueryArguments, Window, cut, query_response, size_of
 from store.changes.engine import AccountView
-from store.mail import mailboxes, query
+from store.mail import filters, mailboxes, query
 from store.mail.model import ThreadId
 from store.mail.query import Hit, Query
 
@@ -28,7 +28,7 @@ async def query_(context: Context, given: dict[str, Any]) -> dict[str, Any]:
     arguments = context.arguments(EmailQueryArguments, given)
     wanted = read_filter(context, arguments.filter)
     sort = read_sort(arguments.sort)
-    is_text = query.may_need_text(wanted)
+    is_text = filters.may_need_text(wanted)
     #: how many results are enough; None when all are needed to answer
     enough = arguments.position + size_of(arguments, context) if arguments.is_from_start() else None
 
@@ -60,7 +60,7 @@ def _window(found: list[str], arguments: QueryArguments, context: Context) -> Wi
     return cut(found, arguments, size_of(arguments, context))
 
 
-def _counted(view: AccountView, wanted: query.Filter, *, collapse: bool) -> int | None:
+def _counted(view: AccountView, wanted: filters.Filter, *, collapse: bool) -> int | None:
     """The total when a mailbox's counters know it."""
     mailbox = query.required_mailbox(wanted)
     if mailbox is None:
@@ -97,7 +97,7 @@ async def _matching_texts(
         if hit.rest is not None:
             email = hit.candidate.email
             text = await context.texts.get(email.blob, email.size, budget)
-            if not query.holds_in_text(hit.rest, text):
+            if not filters.holds_in_text(hit.rest, text):
                 continue
         if arguments.collapse_threads:
             seen.add(hit.candidate.email.thread)

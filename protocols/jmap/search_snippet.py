@@ -12,9 +12,9 @@ from protocols.jmap.email_filter import read_filter
 from protocols.jmap.errors import MethodError
 from protocols.jmap.standard import Arguments, wanted_ids
 from store.changes.engine import AccountView
-from store.mail import emails, query
+from store.mail import emails, filters
+from store.mail.filters import Filter, Place, Words
 from store.mail.model import Email
-from store.mail.query import Filter, Place, Words
 from store.mail.searchable import readable_text
 from store.message.mime import parse_message
 
@@ -69,7 +69,7 @@ def _pattern(wanted: Filter, places: set[Place]) -> re.Pattern[str] | None:
 def _phrases(wanted: Filter, places: set[Place]) -> Iterator[str]:
     """What a match can show: nothing that must be absent."""
     match wanted:
-        case query.And(parts) | query.Or(parts):
+        case filters.And(parts) | filters.Or(parts):
             for part in parts:
                 yield from _phrases(part, places)
         case Words(place, phrases) if place in places:

@@ -1,7 +1,7 @@
 """Which emails, in which order: filters over rows, as far as rows can tell.
 
 A filter is reduced for each email to what is left to ask of its text: nothing (yes or no), or a smaller filter
-that ``holds_in_text`` answers from the mail's octets. So a transaction never waits for blobs, and only the
+that ``filters.holds_in_text`` answers from the mail's octets. So a transaction never waits for blobs, and only the
 mails whose text decides are read. JMAP's Email/query and IMAP's SEARCH both fit. RFC 8621 §4.4, RFC 9051 §6.4.4.
 """
 
@@ -9,122 +9,32 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from itertools import groupby
-from typing import TypeAlias
 
 from store.changes.engine import AccountView
 from store.mail import emails, reading
+from store.mail.filters import (
+    EVERYTHING,
+    And,
+    Attachment,
+    Filter,
+    HeaderWords,
+    InMailbox,
+    Keyword,
+    Not,
+    Or,
+    OutsideOf,
+    Place,
+    Received,
+    Share,
+    Size,
+    ThreadKeyword,
+    Words,
+    all_in,
+)
 from store.mail.model import Email, EmailId, EmailState, MailboxId, ThreadId
 from store.mail.parsing import base_subject
-from store.mail.searchable import MailText, fold
+from store.mail.searchable import fold
 from store.message.model import Address
-
-
-class Place(Enum):
-    """Where words are looked for."""
-
-    TEXT = auto()  #: from, to, cc, bcc, subject or body
-    FROM = auto()
-    TO = auto()
-    CC = auto()
-    BCC = auto()
-    SUBJECT = auto()
-    BODY = auto()
-
-
-class Share(Enum):
-    """How many emails of a thread."""
-
-    ALL = auto()
-    SOME = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class And:
-    parts: tuple["Filter", ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Or:
-    parts: tuple["Filter", ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Not:
-    part: "Filter"
-
-
-@dataclass(frozen=True, slots=True)
-class InMailbox:
-    mailbox: MailboxId
-
-
-@dataclass(frozen=True, slots=True)
-class OutsideOf:
-    """In at least one mailbox that is none of these."""
-
-    mailboxes: frozenset[MailboxId]
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    after_ms: int = 0  #: at or after
-    before_ms: int = reading.LATEST_MS  #: before
-
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    at_least: int = 0
-    below: int = 1 << 63
-
-
-@dataclass(frozen=True, slots=True)
-class Keyword:
-    keyword: str  #: lower case
-
-
-@dataclass(frozen=True, slots=True)
-class ThreadKeyword:
-    share: Share
-    keyword: str
-
-
-@dataclass(frozen=True, slots=True)
-class Attachment:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    """All phrases, folded, are in this place."""
-
-    place: Place
-    phrases: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class HeaderWords:
-    """A header field of this name exists and holds all phrases."""
-
-    name: str  #: lower case
-    phrases: tuple[str, ...]
-
-
-Filter: TypeAlias = (
-    And
-    | Or
-    | Not
-    | InMailbox
-    | OutsideOf
-    | Received
-    | Size
-    | Keyword
-    | ThreadKeyword
-    | Attachment
-    | Words
-    | HeaderWords
-)
-EVERYTHING = And(())
-NOTHING = Or(())
 
 
 class SortBy(Enum):
@@ -271,7 +181,7 @@ class Query:
     def _reduce_words(self, wanted: Words, place: Place, phrases: Sequence[str], one: Candidate) -> "Filter | bool":
         if place is Place.BODY:
             return wanted
-        in_rows = _all_in(phrases, _row_text(one.email, place))
+        in_rows = all_in(phrases, _row_text(one.email, place))
         if place is Place.TEXT and not in_rows:
             return wanted
         return in_rows
@@ -329,40 +239,6 @@ def required_mailbox(wanted: Filter) -> MailboxId | None:
     return mailbox if rest == EVERYTHING and received == Received() else None
 
 
-def may_need_text(wanted: Filter) -> bool:
-    """Whether rows alone might not answer."""
-    match wanted:
-        case And(parts) | Or(parts):
-            return any(may_need_text(part) for part in parts)
-        case Not(part):
-            return may_need_text(part)
-        case Words(place, _):
-            return place in (Place.BODY, Place.TEXT)
-        case _:
-            return isinstance(wanted, HeaderWords)
-
-
-def holds_in_text(rest: Filter, text: MailText) -> bool:
-    """Answer what ``Query`` left open."""
-    match rest:
-        case And(parts):
-            return all(holds_in_text(part, text) for part in parts)
-        case Or(parts):
-            return any(holds_in_text(part, text) for part in parts)
-        case Not(part):
-            return not holds_in_text(part, text)
-        case Words(place, phrases):
-            shown = [value for name, value in text.fields if place is Place.TEXT and name in _TEXT_FIELDS]
-            return _all_in(phrases, "\n".join((*shown, text.body)))
-        case HeaderWords(name, phrases):
-            return any(_all_in(phrases, value) for field, value in text.fields if field == name)
-        case _:
-            raise AssertionError(f"{type(rest).__name__} needs no text")
-
-
-_TEXT_FIELDS = frozenset({"from", "to", "cc", "bcc", "subject"})
-
-
 def _narrowed(wanted: Filter) -> tuple[MailboxId | None, Received, Filter]:
     """A mailbox and dates that every match must have, and the filter without them: the index answers those."""
     mailbox: MailboxId | None = None
@@ -413,7 +289,3 @@ def _row_text(email: Email, place: Place) -> str:
     if place in (Place.SUBJECT, Place.TEXT):
         lines.append(email.subject)
     return "\n".join(fold(line) for line in lines)
-
-
-def _all_in(phrases: Iterable[str], text: str) -> bool:
-    return all(phrase in text for phrase in phrases)

@@ -5,10 +5,9 @@ from collections.abc import Iterator
 
 from store.changes.engine import AccountView
 from store.mail import emails, mailboxes
+from store.mail.filters import LATEST_MS
 from store.mail.model import Email, EmailId, EmailState, MailboxId, ThreadId, Uid
 from store.schema import keys
-
-LATEST_MS = (1 << 64) - 1
 
 
 def placements(

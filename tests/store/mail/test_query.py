@@ -7,9 +7,9 @@ import pytest
 from store.accounts.account import Account
 from store.changes.engine import AccountView, Store
 from store.mail import emails, query
-from store.mail.model import EmailId, MailboxId
-from store.mail.parsing import digest_octets
-from store.mail.query import (
+from store.mail.filters import (
+    EVERYTHING,
+    NOTHING,
     And,
     Attachment,
     Filter,
@@ -20,17 +20,16 @@ from store.mail.query import (
     Or,
     OutsideOf,
     Place,
-    Query,
     Received,
     Share,
     Size,
-    SortBy,
-    SortKey,
     ThreadKeyword,
-    TooManyRows,
     Words,
     holds_in_text,
 )
+from store.mail.model import EmailId, MailboxId
+from store.mail.parsing import digest_octets
+from store.mail.query import Query, SortBy, SortKey, TooManyRows
 from store.mail.searchable import MailText, fold, html_text, mail_text, phrases
 from tests.support.mail_store import START_MS, Letter, deliver, mailbox_with, new_account, new_store
 
@@ -94,8 +93,8 @@ async def shelf() -> AsyncIterator[Shelf]:
 @pytest.mark.parametrize(
     ("wanted", "numbers"),
     [
-        (query.EVERYTHING, [3, 2, 1, 0]),
-        (query.NOTHING, []),
+        (EVERYTHING, [3, 2, 1, 0]),
+        (NOTHING, []),
         (InMailbox(INBOX), [3, 2, 0]),
         (InMailbox(MailboxId(99)), []),
         (OutsideOf(frozenset({INBOX})), [1]),
@@ -144,14 +143,14 @@ async def test_filters(shelf: Shelf, wanted: Filter, numbers: list[int]) -> None
     ids=repr,
 )
 async def test_sorts(shelf: Shelf, sort: tuple[SortKey, ...], numbers: list[int]) -> None:
-    assert await shelf.numbers(query.EVERYTHING, *sort) == numbers
+    assert await shelf.numbers(EVERYTHING, *sort) == numbers
 
 
 async def test_equal_dates_are_ordered_by_the_next_key(shelf: Shelf) -> None:
     for subject in ("b", "a", "c"):
         mail = await deliver(shelf.store, shelf.account, Letter(subject).octets(), received_ms=START_MS + 9_000)
         shelf.ids.append(mail.id)
-    found = await shelf.numbers(query.EVERYTHING, SortKey(SortBy.RECEIVED, False), SortKey(SortBy.SUBJECT))
+    found = await shelf.numbers(EVERYTHING, SortKey(SortBy.RECEIVED, False), SortKey(SortBy.SUBJECT))
     assert found == [5, 4, 6, 3, 2, 1, 0]
 
 
@@ -204,7 +203,7 @@ async def test_a_budget_of_rows_ends_a_question(shelf: Shelf) -> None:
         (And((InMailbox(INBOX), Keyword("$seen"))), None),
         (And((InMailbox(INBOX), Received(before_ms=5))), None),
         (Or((InMailbox(INBOX), InMailbox(JUNK))), None),
-        (query.EVERYTHING, None),
+        (EVERYTHING, None),
     ],
     ids=repr,
 )
