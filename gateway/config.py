@@ -92,6 +92,11 @@ class StoreSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_octets: int = 0  #: of the SQLite file; 0 is as much as the disk holds
 
 
+class Console(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    title: str = "Mailward"  #: shown in the corner of every page
+    behind_tls_proxy: bool = False  #: a proxy in front ends TLS, so cookies are marked Secure
+
+
 class Smtp(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     xclient_from: tuple[str, ...] = ()  #: networks of proxies in front that may say who the client is (XCLIENT)
 
@@ -116,6 +121,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limits: Limits = Limits()
     smtp: Smtp = Smtp()
     store: StoreSettings = StoreSettings()
+    console: Console = Console()
     login: Login = Login()
 
 
@@ -159,7 +165,25 @@ def _refuse_unknown(raw: Any, kind: Any, where: str) -> None:
 
 
 def _check(config: Config) -> None:
-    verdict = config.verdict
+    _check_values(config)
+    _check_addresses(config)
+
+
+def _check_values(config: Config) -> None:
+    verdict, doubt = config.verdict, config.model.doubt
+    if not config.domain:
+        raise ConfigError('domain: name at least one domain to take mail for, as in [domain."example.com"]')
+    if config.server.log not in {"json", "human"}:
+        raise ConfigError('server.log: write "json" or "human"')
+    if config.server.workers < 0:
+        raise ConfigError("server.workers: a number of processes, or 0 for one a core")
+    if config.quarantine.keep_days < 1:
+        raise ConfigError("quarantine.keep_days: at least 1")
+    if not 0 <= doubt[0] <= doubt[1] <= 1:
+        raise ConfigError("model.doubt: two probabilities in rising order")
+    for field in msgspec.structs.fields(Limits):
+        if getattr(config.limits, field.name) <= 0:
+            raise ConfigError(f"limits.{field.name}: must be above 0")
     if not 0 < verdict.junk <= verdict.hold <= verdict.refuse <= 1:
         raise ConfigError("verdict: junk, hold and refuse must be probabilities in rising order")
     if bool(config.tls.certificate) != bool(config.tls.key):
@@ -169,6 +193,11 @@ def _check(config: Config) -> None:
     for name, domain in config.domain.items():
         if domain.deliver != "local" and relay_of(domain) is None:
             raise ConfigError(f'domain."{name}".deliver: write "local" or "smtp:host:port"')
+        if isinstance(domain.recipients, str) and domain.recipients != "any":
+            raise ConfigError(f'domain."{name}".recipients: write "any", or a list of the local parts that exist')
+
+
+def _check_addresses(config: Config) -> None:
     for services in (
         config.listen.smtp,
         config.listen.imap,
@@ -201,7 +230,7 @@ def _absolute(config: Config, folder: Path) -> Config:
 def host_and_port(address: str) -> tuple[str, int]:
     """Split "host:port" or "[v6]:port". Raises ConfigError."""
     host, colon, port = address.rpartition(":")
-    if not colon or not port.isdigit() or int(port) > 65_535 or not host:
+    if not colon or not (port.isascii() and port.isdigit()) or int(port[:6]) > 65_535 or not host:
         raise ConfigError(f'{address!r}: write an address as "host:port" or "[v6]:port"')
     return host.strip("[]"), int(port)
 

@@ -38,7 +38,7 @@ def table(name: str, verdict: Verdict, policy: Policy) -> str:
         f"  {verdict.log_odds:+6.2f} nats = {verdict.probability:.1%}   "
         f"(junk {t.junk:.0%}, hold {t.hold:.0%}, refuse {t.refuse:.1%}; score {verdict.score:.1f})"
     )
-    passing = counterfactuals(verdict, t)
+    passing = counterfactuals(verdict, t, policy.at_least)
     if passing:
         lines.append("  would have been delivered without: " + " | ".join(plain(r.sentence, 80) for r in passing[:3]))
     return "\n".join(lines)

@@ -16,7 +16,7 @@ from gateway.main.services import build_judging, load_model, open_store
 from gateway.observe.stages import Stages
 from gateway.pipeline.facts import DataFacts
 from gateway.pipeline.judge import Judgement
-from gateway.pipeline.verdict import PRIOR, Policy, counterfactuals
+from gateway.pipeline.verdict import Policy, counterfactuals
 from store.message.headers import parse_date
 from store.message.mime import parse_message
 from store.message.model import Headers
@@ -146,6 +146,4 @@ def _date_of(headers: Headers) -> datetime:
 def would_pass_without(judged: Judged, policy: Policy) -> tuple[str, ...]:
     """Single reasons without which the mail would have been delivered, as sentences."""
     assert judged.judgement is not None
-    return tuple(
-        r.sentence for r in counterfactuals(judged.judgement.verdict, policy.thresholds) if r.signal != PRIOR.name
-    )
+    return tuple(r.sentence for r in counterfactuals(judged.judgement.verdict, policy.thresholds, policy.at_least))

@@ -4,6 +4,7 @@ Used by the reception, by ``mailward scan`` and by ``mailward try`` alike, so th
 """
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
@@ -105,11 +106,15 @@ class Judge:
         """Gather all evidence and decide. Never raises for what a mail holds."""
         asked = [asyncio.ensure_future(ask(check, facts)) for check in self._awaiting]
         loop = asyncio.get_running_loop()
-        evidence, words = await loop.run_in_executor(self._threads, self._compute, facts, stages)
-        if asked:
-            with stages.measure("sources"):
-                for found in await asyncio.gather(*asked):
-                    evidence.extend(found)
+        try:
+            evidence, words = await loop.run_in_executor(self._threads, self._compute, facts, stages)
+            if asked:
+                with stages.measure("sources"):
+                    for found in await asyncio.gather(*asked):
+                        evidence.extend(found)
+        finally:
+            for task in asked:  # the client left: nobody waits for the answers
+                task.cancel()
         verdict = decide(evidence, self.policy, self._scorer.model_ids)
         needs_reading = words is not None and self._is_in_doubt(verdict, evidence)
         if needs_reading and words is not None:
@@ -160,7 +165,10 @@ class Judge:
     @staticmethod
     def _guard(name: str, run: Callable[[], Opinion | None]) -> Opinion | Evidence | None:
         try:
-            return run()
+            opinion = run()
+            if opinion is not None and not math.isfinite(opinion.log_odds):
+                raise ValueError(f"log-odds of {opinion.log_odds}")
+            return opinion
         except Exception as error:  # a model that breaks down is evidence, like a check that does
             log.error("model.failed", model=name, error=repr(error), exc_info=error)
             return Evidence(CHECK_FAILED, f"model {name}")

@@ -1,6 +1,7 @@
 """Ask every check, and turn a check that fails into evidence: silence never passes a mail."""
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from typing import Any, TypeVar
@@ -35,26 +36,25 @@ def _guarded(name: str, emits: frozenset[Signal], run: Callable[[], Sequence[Evi
 
 
 def declared(name: str, emits: frozenset[Signal], found: Sequence[Evidence]) -> Sequence[Evidence]:
-    """Refuse evidence of signals that the check did not declare: a misspelt signal must not vanish."""
-    undeclared = [e for e in found if e.signal not in emits]
-    if not undeclared:
+    """Refuse evidence of signals that the check did not declare, and strengths that are no numbers: none may vanish."""
+    bad = [e for e in found if e.signal not in emits or not math.isfinite(e.strength)]
+    if not bad:
         return found
-    log.error("check.undeclared", check=name, signals=[e.signal.name for e in undeclared])
-    return [e for e in found if e.signal in emits] + [Evidence(CHECK_FAILED, f"{name}: undeclared signal")]
+    log.error("check.undeclared", check=name, signals=[e.signal.name for e in bad])
+    return [e for e in found if e not in bad] + [Evidence(CHECK_FAILED, f"{name}: undeclared signal or strength")]
 
 
 async def ask(check: Check[F], facts: F) -> Sequence[Evidence]:
     """One awaiting check, within its budget."""
     try:
         async with asyncio.timeout(check.budget_s):
-            found = await check.run(facts)
+            return declared(check.name, check.emits, await check.run(facts))
     except TimeoutError:
         log.warning("check.timeout", check=check.name, budget_s=check.budget_s)
         return [Evidence(CHECK_TIMEOUT, check.name)]
     except Exception as error:  # the one boundary where a broken check becomes evidence
         log.error("check.failed", check=check.name, error=repr(error), exc_info=error)
         return [Evidence(CHECK_FAILED, check.name)]
-    return declared(check.name, check.emits, found)
 
 
 async def ask_all(

@@ -83,6 +83,12 @@ def squash(nats: float) -> float:
     return math.exp(nats) / (1.0 + math.exp(nats))
 
 
+def log_odds(probability: float) -> float:
+    """The inverse of ``squash``; finite also for 0 and 1."""
+    clipped = min(max(probability, 1e-12), 1 - 1e-12)
+    return math.log(clipped / (1 - clipped))
+
+
 def score_of(log_odds: float) -> float:
     """5.0 at the default junk threshold (0.60, that is 0.405 nats), two points a nat beyond it."""
     return round(5.0 + 2.0 * (log_odds - math.log(0.60 / 0.40)), 1)
@@ -105,11 +111,18 @@ def weigh(evidence: Sequence[Evidence], policy: Policy) -> tuple[Reason, ...]:
         if known is None or abs(item.strength) > abs(known.strength):
             strongest[item.signal.name] = item
     reasons = [
-        Reason(name, policy.weights.get(name, 0.0) * item.strength, item.sentence) for name, item in strongest.items()
+        Reason(name, _finite(policy.weights.get(name, 0.0) * item.strength), item.sentence)
+        for name, item in strongest.items()
     ]
     reasons.append(Reason(PRIOR.name, policy.prior, PRIOR.about))
     reasons.sort(key=lambda r: -abs(r.nats))
     return tuple(reasons)
+
+
+def _finite(nats: float) -> float:
+    """No single reason may turn the sum into "not a number", which is below every threshold. The pipeline reports
+    a check or model that gives such a strength as failed; here it weighs nothing."""
+    return nats if math.isfinite(nats) else 0.0
 
 
 def act(probability: float, evidence: Sequence[Evidence], policy: Policy) -> tuple[Action, str]:
@@ -158,11 +171,19 @@ def categorise(action: Action, evidence: Sequence[Evidence], policy: Policy, rul
     return "spam" if rule == "" else "policy"
 
 
-def counterfactuals(verdict: Verdict, thresholds: Thresholds) -> tuple[Reason, ...]:
-    """The single reasons without which the mail would have been delivered. Empty when no single one would do."""
+def counterfactuals(
+    verdict: Verdict, thresholds: Thresholds, at_least: Mapping[str, Action] | None = None
+) -> tuple[Reason, ...]:
+    """The single reasons without which the mail would have been delivered. Empty when no single one would do.
+
+    ``at_least`` is the policy's: a signal that forbids delivery does so even when the thresholds decided.
+    """
     if verdict.action is Action.ACCEPT or verdict.rule:
         return ()
-    total = verdict.log_odds
-    return tuple(
-        r for r in verdict.reasons if r.nats > 0 and squash(total - r.nats) < thresholds.junk and r.signal != PRIOR.name
-    )
+    forbidding = {r.signal for r in verdict.reasons if (at_least or {}).get(r.signal, Action.ACCEPT) > Action.ACCEPT}
+
+    def passes_without(left_out: Reason) -> bool:
+        rest = math.fsum(r.nats for r in verdict.reasons if r is not left_out)
+        return squash(rest) < thresholds.junk and forbidding <= {left_out.signal}
+
+    return tuple(r for r in verdict.reasons if r.nats > 0 and r.signal != PRIOR.name and passes_without(r))
