@@ -30,7 +30,6 @@ _DECLARATION = re.compile(r"([a-z-]{4,24})\s*:\s*([^;]{1,120})")
 _RGB = re.compile(r"rgba?\(\s*(\d{1,3})\s*,\s*(\d{1,3})\s*,\s*(\d{1,3})\s*[,)]")
 _LENGTH = re.compile(r"(-?\d{0,6}\.?\d{0,4})\s*(px|pt|em|rem|ex|ch|vw|%)?")
 _AT_BLOCK = re.compile(r"@media[^{]{0,400}\{(?:[^{}]{0,4000}\{[^{}]{0,4000}\}){0,200}[^{}]{0,400}\}")
-_RULE = re.compile(r"([^{}]{1,400})\{([^{}]{1,1200})\}")
 _CLASS = re.compile(r"\.([A-Za-z_][\w-]{0,63})\s*(?:,|$)")
 
 Colour = tuple[int, int, int]
@@ -125,10 +124,11 @@ def read_sheet(sheet: str) -> dict[str, Style]:
     """Class name to what the style sheet says of it: only plain ``.name`` selectors, outside ``@media``."""
     sheet = _AT_BLOCK.sub(" ", sheet[:_MAX_SHEET])
     classes: dict[str, Style] = {}
-    for selectors, body in _RULE.findall(sheet):
-        style = read_style(body)
+    for rule in sheet.split("}"):
+        selectors, brace, body = rule.rpartition("{")
+        style = read_style(body) if brace else PLAIN
         if style != PLAIN:
-            for name in _CLASS.findall(selectors.strip()):
+            for name in _CLASS.findall(selectors[-400:].strip()):
                 classes.setdefault(name, style)
             if len(classes) > 500:
                 break

@@ -37,8 +37,8 @@ _UNSEEN = _names("script style title template noframes object applet audio video
 
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)|<(script|style|title)\b.*?(?:</\1\s*>|\Z)", re.S | re.I)
 _ANY_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*+)[^<>]*+>?|<[!?][^<>]*+>?")
-_SPACES = re.compile(r"[ \t\r\f\v\xa0]+")
-_LINES = re.compile(r"\s*\n\s*")
+_SPACES = re.compile(r"[^\S\n]+")
+_LINES = re.compile(r" ?\n\s*")  # blanks are single by then: a run of them before no line break costs nothing
 
 
 @dataclass(slots=True)

@@ -72,8 +72,16 @@ def test_hostile_html_is_stripped_without_a_tree(markup: str) -> None:
 
 @pytest.mark.parametrize(
     "markup",
-    ["<" * 400_000, "<!--" * 80_000, "<style>@media x{" * 20_000, "</p>" * 60_000, "<p " + "a=b " * 90_000 + ">"],
-    ids=["angle brackets", "comments", "style", "end tags", "attributes"],
+    [
+        "\u2003" * 100_000 + "x",
+        "<style>" + "a" * 300_000 + "</style>x",
+        "<" * 400_000,
+        "<!--" * 80_000,
+        "<style>@media x{" * 20_000,
+        "</p>" * 60_000,
+        "<p " + "a=b " * 90_000 + ">",
+    ],
+    ids=["wide blanks", "no rules", "angle brackets", "comments", "style", "end tags", "attributes"],
 )
 def test_odd_html_is_read_in_linear_time(markup: str) -> None:
     started = time.process_time()

@@ -10,6 +10,8 @@ from training.corpus.sample import Sample
 from training.fit.words import positive_logistic
 
 ALONE = Stack(words=1.0, language=0.0, bias=0.0)  #: no language model: the words' answer stands
+_TEMPER = 0.85  #: mail of sources nobody trained on is judged less surely than the fit believes
+_CAUTION = 0.4  #: nats towards legitimate: wrongly held mail costs more than a spam let through
 _FEWEST = 60  #: mails of each kind below which the stack of the base model is kept
 
 
@@ -21,11 +23,12 @@ def set_aside(sample: Sample) -> bool:
 def fit_stack(
     words: Sequence[float], language: Sequence[float], unwanted: Sequence[bool], worth: Sequence[float], base: Stack
 ) -> Stack:
-    """Logistic over both log-odds, on mail neither model has learnt from. Too little mail: the base's stack."""
+    """Tempered logistic over both log-odds, on mail neither has learnt from. Too little mail: the base's stack."""
     truth = np.asarray(unwanted, dtype=bool)
     if min(int(truth.sum()), int((~truth).sum())) < _FEWEST:
         return base
     weights = np.asarray(worth, dtype=np.float64)
     weights = np.where(truth, weights / weights[truth].sum(), weights / weights[~truth].sum())
     coefficients, bias = positive_logistic(np.column_stack([words, language]), truth, weights)
-    return Stack(float(coefficients[0]), float(coefficients[1]), float(bias))
+    words_share, language_share = (float(c) * _TEMPER for c in coefficients)
+    return Stack(words_share, language_share, bias * _TEMPER - _CAUTION)
