@@ -5,7 +5,7 @@ import math
 from gateway.pipeline.evidence import Evidence, PureCheck, Signal
 from gateway.pipeline.facts import DataFacts
 
-RECIPIENT = Signal("trap.recipient", "The mail is addressed to a spam trap: {detail}", "trap")
+RECIPIENT = Signal("trap.recipient", "The mail is also addressed to a spam trap", "trap")
 CAMPAIGN = Signal("trap.campaign", "A spam trap received the same text not long ago", "spam")
 SENDER = Signal("trap.sender", "This sender or network has written to spam traps: {detail}", "spam")
 
@@ -14,9 +14,8 @@ EMITS = frozenset({RECIPIENT, CAMPAIGN, SENDER})
 
 def look(facts: DataFacts) -> list[Evidence]:
     found: list[Evidence] = []
-    trap = next((r.address for r in facts.envelope.rcpt_to if r.is_trap), "")
-    if trap:
-        found.append(Evidence(RECIPIENT, trap))
+    if any(r.is_trap for r in facts.envelope.rcpt_to):
+        found.append(Evidence(RECIPIENT))  # without the trap's address: recipients read the reasons, too
     if facts.history.trap_campaign:
         found.append(Evidence(CAMPAIGN))
     hits = facts.history.trap_hits

@@ -15,7 +15,7 @@ from gateway.observe.stages import Stages
 from gateway.outbound.relay import relay_job
 from gateway.pipeline.facts import DataFacts
 from gateway.pipeline.judge import Judgement
-from gateway.pipeline.verdict import Action, Verdict
+from gateway.pipeline.verdict import Action, Verdict, log_odds
 from gateway.reputation import history
 from store.audit import chain
 from store.blob.contract import Staged
@@ -152,7 +152,7 @@ class _Unit:
                 expires_ms=self._now_ms + self.commit.keep_days * DAY_MS,
                 category=verdict.category,
                 probability=verdict.probability,
-                doubt=int(abs(verdict.probability - hold_at) * 10_000),
+                doubt=int(abs(verdict.log_odds - log_odds(hold_at)) * 10_000),
                 mail_from=envelope.mail_from or "",
                 header_from=_header_from(self.facts),
                 subject=self.facts.view.subject[:300],

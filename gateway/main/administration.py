@@ -179,7 +179,12 @@ def list_held(config_path: Path, *, as_json: bool) -> int:
         for held in await store.read(lambda view: list(quarantine.by_doubt(view, 1_000))):
             to = [copy.address for copy in held.copies if copy.state == quarantine.HELD]
             if as_json:
-                row: dict[str, Any] = {"id": held.id, "at": when(held.held_ms), "category": held.category, "why": held.why}
+                row: dict[str, Any] = {
+                    "id": held.id,
+                    "at": when(held.held_ms),
+                    "category": held.category,
+                    "why": held.why,
+                }
                 row |= {"probability": held.probability, "from": held.header_from, "subject": held.subject, "to": to}
                 print(json.dumps(row, ensure_ascii=False))
             else:

@@ -24,5 +24,5 @@ def train(ham: Path, spam: Path, out: Path, *, seed: int, as_json: bool) -> int:
     print(f"  {out}: model {card.id}")
     for name, measures in card.metrics.items():
         print(f"  {name}: " + "  ".join(f"{measure} {value:.4g}" for measure, value in measures.items()))
-    print(f"  use it:  mailward scan --model {out} FILE   or   [model] directory = \"{out}\" in the configuration")
+    print(f'  use it:  mailward scan --model {out} FILE   or   [model] directory = "{out}" in the configuration')
     return 0

@@ -93,7 +93,8 @@ async def start(
         await imap.start(sock)
     for sock in sockets.of("imaps"):
         await imap.start(sock, implicit_tls=True)
-    rooms = ConsoleServices(services.store, services.logins, services.quarantine, ConsoleSettings(), clock)
+    look = ConsoleSettings(title=config.console.title, behind_tls_proxy=config.console.behind_tls_proxy)
+    rooms = ConsoleServices(services.store, services.logins, services.quarantine, look, clock)
     http = await _start_http(config, services, rooms, sockets, tls)
     background = [asyncio.create_task(_kept_up(name, work)) for name, work in _background(services, number)]
     return Worker(services, rooms, smtp, imap, http, background)
