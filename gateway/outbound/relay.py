@@ -1,6 +1,7 @@
 """Relaying: a job a recipient, tried until the next host takes it or says never. RFC 5321 §4.5.4."""
 
 import asyncio
+import ssl
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -121,16 +122,7 @@ class Relay:
         return None
 
     async def _send(self, body: RelayBody, octets: bytes) -> None:
-        host, _, port = body.target.rpartition(":")
-        client = aiosmtplib.SMTP(
-            hostname=host.strip("[]"),
-            port=int(port),
-            local_hostname=self._hostname,
-            timeout=self._timeout_s,
-            start_tls=None,
-            validate_certs=False,  # opportunistic TLS, as between MTAs (RFC 7435)
-        )
-        async with client:
+        async with await self._connect(body.target) as client:
             options = []
             if not octets.isascii() and client.supports_extension("8bitmime"):
                 options.append("BODY=8BITMIME")
@@ -139,6 +131,31 @@ class Relay:
             ):
                 options.append("SMTPUTF8")
             await client.sendmail(body.mail_from, [body.recipient], octets, mail_options=options)
+
+    async def _connect(self, target: str) -> aiosmtplib.SMTP:
+        """A connection under TLS where the next host can, as between MTAs: rather in clear than never (RFC 7435)."""
+        client = self._client(target, start_tls=None)
+        try:
+            await client.connect()
+        except aiosmtplib.SMTPConnectResponseError:
+            raise  # it does not want us at all
+        except (ssl.SSLError, aiosmtplib.SMTPServerDisconnected, aiosmtplib.SMTPResponseException) as error:
+            log.info("relay.tls.failed", target=target, error=repr(error))
+            client.close()
+            client = self._client(target, start_tls=False)
+            await client.connect()
+        return client
+
+    def _client(self, target: str, *, start_tls: bool | None) -> aiosmtplib.SMTP:
+        host, _, port = target.rpartition(":")
+        return aiosmtplib.SMTP(
+            hostname=host.strip("[]"),
+            port=int(port),
+            local_hostname=self._hostname,
+            timeout=self._timeout_s,
+            start_tls=start_tls,
+            validate_certs=False,
+        )
 
     def _settle(self, txn: StoreTxn, job: Job, body: RelayBody, failure: Failure | None) -> None:
         """Note the outcome. No bounce is sent, which could be backscatter: what failed for good is kept aside

@@ -1,11 +1,13 @@
 """Relaying to a live next host: taken, put off, refused for good, or nobody there."""
 
 import asyncio
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import trustme
 
 from gateway.outbound.relay import Relay, relay_job
 from store.audit import chain
@@ -210,6 +212,26 @@ async def test_a_host_that_hangs_up_is_tried_again(store: Store, relay: Relay) -
     await relay.work_once()
     server.close()
     assert len(await waiting(store)) == 1
+
+
+async def test_tls_is_used_where_the_next_host_has_it_whoever_signed_it(store: Store, relay: Relay) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    trustme.CA(key_type=trustme.KeyType.ECDSA).issue_cert("next.example").configure_cert(context)
+    async with sink(tls_context=context, require_starttls=True) as host:
+        await enqueue(store, host.port)
+        await relay.work_once()
+    assert len(host.mails) == 1
+    assert await waiting(store) == []
+
+
+async def test_tls_that_fails_is_done_without(store: Store, relay: Relay) -> None:
+    """RFC 7435: a next host whose TLS is broken gets the mail in clear, rather than never."""
+    without_a_certificate = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    async with sink(tls_context=without_a_certificate) as host:
+        await enqueue(store, host.port)
+        await relay.work_once()
+    assert len(host.mails) == 1
+    assert await waiting(store) == []
 
 
 async def test_two_relays_hand_a_mail_over_once(store: Store, clock: Clock) -> None:
