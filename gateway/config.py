@@ -72,7 +72,7 @@ class Pyzor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     directory: str = ""  #: a trained model; "" is the one we ship
     language: bool = True  #: ask the language model when in doubt
-    doubt: tuple[float, float] = (0.02, 0.98)  #: probabilities between which the language model is asked
+    doubt: tuple[float, float] = (0.05, 0.95)  #: probabilities between which the language model is asked
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -90,7 +90,7 @@ class Judge:
         scorer: Scorer,
         policy: Policy,
         *,
-        doubt: tuple[float, float] = (0.02, 0.98),
+        doubt: tuple[float, float] = (0.05, 0.95),
         threads: Executor | None = None,
         language_budget_s: float = 5.0,
     ) -> None:

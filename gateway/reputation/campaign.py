@@ -16,7 +16,8 @@ KEEP_MS = 30 * 24 * 3600 * 1000  #: how long a trap's mail is remembered
 
 _SHORTEST = 80  #: letters below which unrelated mails may agree
 _READ = 4_000  #: characters of the normal form
-_MASK = re.compile(r"https?://\S+|www\.\S+|\S+@\S+|\w*\d\w*")
+#: Anchored where a word starts, so that a long run without a space is still read once.
+_MASK = re.compile(r"https?://\S+|www\.\S+|(?<!\S)\S+@\S+|(?<!\w)[^\W\d]*+\d\w*")
 _GREETING = re.compile(
     r"\b(?:dear|hello|hi|hey|hallo|liebe[rs]?|bonjour|hola|ciao|ola|beste)\s+[^\s,!.]{1,30}(?=[,!.\s])"
 )
