@@ -7,13 +7,13 @@ The three numbers are calibrated together on out-of-fold scores and clipped. sci
 """
 
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.features import BUCKETS, PAIRS_FROM, Features, Hashes, bucket, pair_bucket, words_of
+from models.features import BUCKETS, PAIRS_FROM, Features, Hashes, bucket, words_of
 from models.view import MailView
 
 CLIP = 6.0  #: nats; no mail is more certain than this on its words alone
@@ -108,9 +108,9 @@ class Bayes:
             window=self._worst_window(features) + weights.linear_bias,
         )
 
-    def score(self, features: Features) -> float:
+    def score(self, features: Features, vector: Vector | None = None) -> float:
         """Calibrated log-odds that the mail is unwanted, within plus or minus six nats."""
-        raw = self.raw(features)
+        raw = self.raw(features, vector)
         nats = self.calibration(raw.complement, raw.linear, raw.window)
         return float(min(CLIP, max(-CLIP, nats)))
 
@@ -131,23 +131,22 @@ class Bayes:
         lengths = np.sqrt(_run_sums(squares[: len(words)], size))
         return float((sums / np.maximum(lengths, 1e-6)).max())
 
-    def top_words(self, view: MailView, features: Features, most: int = 10) -> tuple[Pull, ...]:
+    def top_words(
+        self, view: MailView, features: Features, most: int = 10, vector: Vector | None = None
+    ) -> tuple[Pull, ...]:
         """The words that pulled hardest in either direction, hardest first, in nats of the whole-mail part."""
-        vector = self.vector(features)
+        vector = vector or self.vector(features)
         scale = self.calibration
         weights = self.weights
         pulls = vector.values * (
             scale.complement * weights.complement[vector.slots]
             + (scale.linear + scale.window) * weights.linear[vector.slots]
         )
-        spoken = _spoken(view)
-        order = np.argsort(-np.abs(pulls))
-        found: list[Pull] = []
-        for position in order[: most * 4]:
-            words = spoken.get(int(weights.buckets[vector.slots[position]]))
-            if words is not None and len(found) < most:
-                found.append(Pull(words, float(pulls[position])))
-        return tuple(found)
+        hardest = np.argsort(-np.abs(pulls))[: most * 4]
+        numbers = weights.buckets[vector.slots[hardest]]
+        spoken = _spoken(view, features, numbers)
+        named = ((spoken.get(int(number)), pulls[at]) for number, at in zip(numbers, hardest, strict=True))
+        return tuple(islice((Pull(words, float(pull)) for words, pull in named if words is not None), most))
 
 
 def _run_sums(values: NDArray[np.float64], size: int) -> NDArray[np.float64]:
@@ -155,14 +154,16 @@ def _run_sums(values: NDArray[np.float64], size: int) -> NDArray[np.float64]:
     return total[size:] - total[:-size]
 
 
-def _spoken(view: MailView) -> dict[int, str]:
-    """Bucket to the words of this mail that fall into it."""
+def _spoken(view: MailView, features: Features, wanted: Hashes) -> dict[int, str]:
+    """Each wanted bucket to the words of this mail that fall into it; only these few are spelt out."""
+    numbers = set(wanted.tolist())
+    names = {b: t for t in view.tokens if (b := bucket(t.encode("utf-8", "replace"))) in numbers}
     words = words_of(view.normal)
-    names: dict[int, str] = {bucket(t.encode("utf-8", "replace")): t for t in view.tokens}
-    for one, two in pairwise(words):
-        names.setdefault(pair_bucket(one, two), f"{one.decode('utf-8', 'replace')} {two.decode('utf-8', 'replace')}")
-    for word in words:
-        names[bucket(word)] = word.decode("utf-8", "replace")
+    for at in np.flatnonzero(np.isin(features.pairs, wanted)).tolist():
+        said = b" ".join(words[at : at + 2])
+        names.setdefault(int(features.pairs[at]), said.decode("utf-8", "replace"))
+    for at in np.flatnonzero(np.isin(features.words, wanted)).tolist():
+        names[int(features.words[at])] = words[at].decode("utf-8", "replace")
     return names
 
 

@@ -27,8 +27,10 @@ class ModelScorer:
 
     def words(self, view: MailView) -> Opinion:
         features = self._features(view)
-        score = self._artefact.bayes.score(features)
-        pulls = self._artefact.bayes.top_words(view, features, TOP_WORDS)
+        bayes = self._artefact.bayes
+        vector = bayes.vector(features)
+        score = bayes.score(features, vector)
+        pulls = bayes.top_words(view, features, TOP_WORDS, vector)
         named = ", ".join(pull.words for pull in pulls if (pull.nats > 0) == (score > 0))
         return Opinion(score, named or ("unwanted" if score > 0 else "wanted"))
 

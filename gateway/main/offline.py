@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ from store.message.mime import parse_message
 from store.message.model import Headers
 
 ID = ReceptionId("offline")
+_EMPTY_LINE = re.compile(rb"\n\r?\n")
 
 
 class NoNetwork:
@@ -118,7 +120,7 @@ class OfflineJudge:
 
 def envelope_of(octets: bytes, told: Told) -> Envelope:
     """The envelope as far as a file still tells: Return-Path, Delivered-To, and the mail's own date."""
-    headers = parse_message(octets).headers
+    headers = parse_message(_header_of(octets)).headers
     sender = told.mail_from or headers.text("Return-Path").strip().strip("<>")
     recipients = told.recipients or tuple(
         a.email for name in ("Delivered-To", "X-Original-To") for f in headers.all(name)[:1] for a in f.addresses()
@@ -130,6 +132,12 @@ def envelope_of(octets: bytes, told: Told) -> Envelope:
         tuple(Recipient(address) for address in recipients),
         _date_of(headers),
     )
+
+
+def _header_of(octets: bytes) -> bytes:
+    """A mail up to its first empty line: the judge reads the rest, and once is enough."""
+    found = _EMPTY_LINE.search(octets)
+    return octets[: found.end()] if found is not None else octets
 
 
 def _date_of(headers: Headers) -> datetime:
