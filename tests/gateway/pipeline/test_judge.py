@@ -60,7 +60,7 @@ async def judged(
     awaiting: Sequence[Check[DataFacts]] = (),
     budget_s: float = 20.0,
 ) -> Judgement:
-    judge = Judge(pure, awaiting, scorer, POLICY, language_budget_s=budget_s)
+    judge = Judge(pure, awaiting, scorer, POLICY, doubt=(0.02, 0.98), language_budget_s=budget_s)
     return await judge.judge(facts(mail()), Stages())
 
 
