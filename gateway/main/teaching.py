@@ -5,7 +5,7 @@ from pathlib import Path
 
 from gateway.main.failures import told_plainly
 from gateway.observe.log import configure
-from training.corpus.readers import UnreadableCorpus
+from training.main import UnlearnableInput, UnreadableCorpus, bars
 from training.main import train as fit
 
 
@@ -14,8 +14,8 @@ def train(ham: Path, spam: Path, out: Path, *, seed: int, as_json: bool) -> int:
     configure("human")
     with told_plainly():
         try:
-            card = fit(ham, spam, out, seed=seed)
-        except UnreadableCorpus as error:
+            card = fit(ham, spam, out, bars(), seed)
+        except (UnreadableCorpus, UnlearnableInput) as error:
             print(f"mailward: {error}")
             return 2
     if as_json:
