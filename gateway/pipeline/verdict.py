@@ -14,6 +14,11 @@ from gateway.pipeline.evidence import Evidence, Signal
 PRIOR = Signal("prior", "What mail from strangers looks like on average")
 
 
+AUTHENTIC = "dmarc.pass"  #: the signal that says whose mail it is, for sure
+HARMFUL = frozenset({"phish", "bec", "malware", "trap"})
+HABITS = 0.7  #: nats of small oddities that honest bulk senders show, too
+
+
 class Action(IntEnum):
     """What happens to a mail, from mildest to hardest."""
 
@@ -129,6 +134,8 @@ def act(probability: float, evidence: Sequence[Evidence], policy: Policy) -> tup
     """The thresholds' action, moved by the signals that have a rule. ``at_least`` wins over ``at_most``."""
     action = by_threshold(probability, policy.thresholds)
     rule = ""
+    if action >= Action.QUARANTINE and only_words_speak_against(evidence, policy):
+        action, rule = Action.JUNK, AUTHENTIC
     names = [e.signal.name for e in evidence]
     for name in names:
         ceiling = policy.at_most.get(name)
@@ -139,6 +146,19 @@ def act(probability: float, evidence: Sequence[Evidence], policy: Policy) -> tup
         if floor is not None and action < floor:
             action, rule = floor, name
     return action, rule
+
+
+def only_words_speak_against(evidence: Sequence[Evidence], policy: Policy) -> bool:
+    """Does a mail with an authentic author offend by its wording alone? Then Junk is enough, where its reader can look.
+
+    Wording is what the models judge; anything that smells of fraud or malware, theirs included, is more than wording.
+    """
+    if all(e.signal.name != AUTHENTIC for e in evidence):
+        return False
+    against = [(e, nats) for e in evidence if (nats := policy.weights.get(e.signal.name, 0.0) * e.strength) > 0]
+    if any(e.signal.category in HARMFUL for e, _ in against):
+        return False
+    return math.fsum(nats for e, nats in against if not e.signal.name.startswith("model.")) < HABITS
 
 
 def by_threshold(probability: float, thresholds: Thresholds) -> Action:
@@ -168,7 +188,7 @@ def categorise(action: Action, evidence: Sequence[Evidence], policy: Policy, rul
     # A particular accusation with real weight behind it says more than "spam", which every family adds to.
     if specific and max(specific.values()) >= 0.7:
         return max(specific, key=lambda c: specific[c])
-    return "spam" if rule == "" else "policy"
+    return "spam" if rule in {"", AUTHENTIC} else "policy"
 
 
 def counterfactuals(
