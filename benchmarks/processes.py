@@ -137,6 +137,11 @@ class Measured:
         }
 
 
+def middle(rounds: Sequence[Measured]) -> Measured:
+    """The round with the median CPU time: a neighbour's burst spoils one round, not the result."""
+    return sorted(rounds, key=lambda each: each.cpu_s)[len(rounds) // 2]
+
+
 class Meter:
     """Reads the clocks before and after; ``pids`` are the servers on ``core``."""
 
