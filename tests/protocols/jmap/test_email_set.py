@@ -34,7 +34,7 @@ async def shown(jmap: Jmap, email: str, *properties: str) -> dict[str, Any]:
         ({"mailboxIds": {"M5": True}, "keywords": {}}, set(), {"M5"}),
         ({}, {"$flagged"}, {"M1"}),
     ],
-    ids=repr,
+    ids=lambda value: repr(sorted(value)) if isinstance(value, set) else repr(value),
 )
 async def test_updates(patch: dict[str, Any], keywords: set[str], mailboxes: set[str]) -> None:
     async with jmap_server() as jmap:
