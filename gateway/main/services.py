@@ -37,7 +37,8 @@ from gateway.pipeline.evidence import Check
 from gateway.pipeline.facts import DataFacts, Protected
 from gateway.pipeline.gather import Gatherer
 from gateway.pipeline.judge import Judge
-from gateway.pipeline.verdict import Action, Policy, Thresholds
+from gateway.pipeline.rules import AT_LEAST, AT_MOST
+from gateway.pipeline.verdict import Policy, Thresholds
 from gateway.quarantine.acts import Quarantine
 from gateway.reception import Reception
 from gateway.reputation import history
@@ -57,25 +58,6 @@ from store.message.model import Message
 log = structlog.get_logger()
 
 Clock = Callable[[], datetime]
-
-#: Signals that decide by themselves, whatever the sum says.
-AT_LEAST = {
-    "check.failed": Action.QUARANTINE,
-    "check.timeout": Action.DEFER,
-    "trap.recipient": Action.QUARANTINE,
-    "lists.blocked": Action.QUARANTINE,
-    "dmarc.fail_reject": Action.QUARANTINE,
-    "dmarc.fail_quarantine": Action.JUNK,
-    "attachment.bomb": Action.QUARANTINE,
-    "attachment.direction-mark": Action.QUARANTINE,
-    "attachment.double-extension": Action.QUARANTINE,
-    "attachment.executable": Action.QUARANTINE,
-    "attachment.executable-in-archive": Action.QUARANTINE,
-    "attachment.shortcut": Action.QUARANTINE,
-    "gtube": Action.QUARANTINE,
-}
-AT_MOST = {"lists.allowed": Action.ACCEPT}
-
 
 def utc_now() -> datetime:
     return datetime.now(UTC)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gateway.pipeline.rules import AT_LEAST
 from gateway.pipeline.verdict import PRIOR, Action, Reason, Thresholds, Verdict, counterfactuals, squash
 from protocols.console import text, words
 from store.trace.rows import ReasonRow, Trace
@@ -237,7 +238,7 @@ def what_if(trace: Trace) -> WhatIf | None:
     if verdict.action is Action.ACCEPT:
         missing = log_odds(junk) - verdict.log_odds
         return WhatIf(f"Would have been filed as junk with {text.signed(missing)} more against it.", ())
-    alone = counterfactuals(verdict, thresholds)
+    alone = counterfactuals(verdict, thresholds, AT_LEAST)
     if alone:
         return WhatIf("Would have been delivered without:", tuple(r.sentence or r.signal for r in alone))
     together = _needed_together(verdict, junk)
@@ -248,6 +249,8 @@ def what_if(trace: Trace) -> WhatIf | None:
 
 def _needed_together(verdict: Verdict, junk: float) -> list[str]:
     """The fewest reasons whose absence would have let the mail through, largest first; none when all do not do."""
+    if any(r.signal in AT_LEAST for r in verdict.reasons):
+        return []  # one of them forbids delivery by itself
     left, taken = verdict.log_odds, []
     for reason in sorted(verdict.reasons, key=lambda r: -r.nats):
         if reason.nats <= 0 or reason.signal == PRIOR.name:
