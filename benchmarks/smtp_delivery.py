@@ -16,25 +16,38 @@ import time
 from pathlib import Path
 
 from gateway.dns.zone import Zone
+from store.message.body import part_text, text_bodies
+from store.message.mime import parse_message
 from tests.support.gateway import Gateway, dns_server, serving
+from training.corpus.sample import Label
+from training.modern import compose
 
-WORDS = (Path(__file__).parent / "words.txt").read_text().split()
+
+def paragraphs() -> list[str]:
+    """What people write to each other at work, from the mails that we composed for training; English only."""
+    found: list[str] = []
+    for composed in compose.mails(2, 1, held_out=False):
+        message = parse_message(composed.octets)
+        if composed.label is Label.LEGITIMATE and "text/plain" in {part.type for part in text_bodies(message)}:
+            text = "\n".join(part_text(message, part) for part in text_bodies(message))
+            found += [block for block in text.split("\n\n") if 60 < len(block) < 700 and block.isascii()]
+    return found
 
 
-def mail(number: int, octets: int, chance: random.Random) -> bytes:
+def mail(number: int, octets: int, chance: random.Random, pool: list[str]) -> bytes:
     """A plausible business mail of about this size; each one different, so that nothing is deduplicated."""
     head = (
         f"From: Bob Baker <bob{number % 50}@partner.example>\r\nTo: ana@example.com\r\n"
-        f"Subject: {' '.join(chance.choices(WORDS, k=5))}\r\nDate: Sun, 22 Nov 2026 10:00:00 +0000\r\n"
+        f"Subject: {chance.choice(pool).split(chr(10))[0][:40].strip()}\r\nDate: Sun, 22 Nov 2026 10:00:00 +0000\r\n"
         f"Message-ID: <{number}.{chance.getrandbits(64):x}@partner.example>\r\nMIME-Version: 1.0\r\n"
         "Content-Type: text/plain; charset=utf-8\r\n\r\nHello Ana,\r\n\r\n"
     )
-    lines: list[str] = []
+    blocks: list[str] = []
     size = len(head)
     while size < octets:
-        lines.append(" ".join(chance.choices(WORDS, k=11)))
-        size += len(lines[-1]) + 2
-    return (head + "\r\n".join(lines) + "\r\n").encode()
+        blocks.append(chance.choice(pool))
+        size += len(blocks[-1]) + 4
+    return (head + "\r\n\r\n".join(blocks).replace("\r\n", "\n").replace("\n", "\r\n") + "\r\n").encode()
 
 
 async def session(address: tuple[str, int], mails: list[bytes], took: list[float]) -> int:
@@ -104,7 +117,8 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
     chance = random.Random(1)
-    mails = [mail(n, options.octets, chance) for n in range(options.mails + 200)]
+    pool = paragraphs()
+    mails = [mail(n, options.octets, chance, pool) for n in range(options.mails + 200)]
     zone = Zone.of({"partner.example": {"TXT": ["v=spf1 -all"]}})
     with (
         tempfile.TemporaryDirectory() as folder,

@@ -32,7 +32,7 @@ class Listen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Tls(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     certificate: str = ""  #: PEM file with the chain; "" is no TLS
-    key: str = ""
+    key: str = ""  #: PEM file with its private key
 
 
 class Domain(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,18 +47,18 @@ class Traps(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class VerdictSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    junk: float = 0.60
-    hold: float = 0.85
+    junk: float = 0.60  #: probability from which mail is filed as Junk
+    hold: float = 0.85  #: and from which it is held in quarantine
     refuse: float = 1.0  #: 1.0 never refuses by probability; refused mail is gone, held mail is not
 
 
 class QuarantineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    keep_days: int = 30
+    keep_days: int = 30  #: of a held mail, before it is given up
 
 
 class Dns(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     servers: tuple[str, ...] = ()  #: "host" or "host:port"; empty takes /etc/resolv.conf
-    timeout_s: float = 3.0
+    timeout_s: float = 3.0  #: for one question to one server
     queries_per_mail: int = 60
     seconds_per_mail: float = 12.0
     zone: str = ""  #: a fixture zone file that answers instead of the network, for trying things out
@@ -66,17 +66,17 @@ class Dns(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Pyzor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     servers: tuple[str, ...] = ()  #: "host:port"; empty asks nobody: nothing leaves the machine by default
-    timeout_s: float = 3.0
+    timeout_s: float = 3.0  #: for one question to one server
 
 
 class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     directory: str = ""  #: a trained model; "" is the one we ship
     language: bool = True  #: ask the language model when in doubt
-    doubt: tuple[float, float] = (0.05, 0.95)  #: probabilities between which the language model is asked
+    doubt: tuple[float, float] = (0.10, 0.90)  #: probabilities between which the language model is asked
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    message_octets: int = 50 * 1024 * 1024
+    message_octets: int = 50 * 1024 * 1024  #: of one mail; SIZE says so to clients
     recipients: int = 100  #: of one mail (RFC 5321 §4.5.3.1.8)
     messages_per_connection: int = 1_000
     commands_per_connection: int = 10_000
@@ -85,7 +85,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     command_s: float = 300.0  #: RFC 5321 §4.5.3.2
     data_s: float = 600.0  #: for the whole of one DATA
     judging_at_once: int = 16  #: mails of one worker being judged; more wait in line
-    append_octets: int = 50 * 1024 * 1024
+    append_octets: int = 50 * 1024 * 1024  #: of a mail given to IMAP APPEND
 
 
 class StoreSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

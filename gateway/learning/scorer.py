@@ -1,13 +1,17 @@
 """The models as the judge asks them: shipped words, local likeness, and the language model's correction."""
 
+from hashlib import blake2b
+
 from gateway.learning.labels import LocalOpinions
 from gateway.learning.likeness import nats
 from gateway.pipeline.judge import Opinion
 from models.artefact import Artefact
 from models.features import Features, extract
+from models.lm import LanguageModel, LmScore
 from models.view import MailView
 
 TOP_WORDS = 5
+REMEMBERED_SCORES = 2_000  #: of the language model, by text; newest kept
 
 
 class ModelScorer:
@@ -17,8 +21,13 @@ class ModelScorer:
         self._artefact = artefact
         self._local = local
         self._use_language = use_language
+        self._scores: dict[bytes, LmScore] = {}
         self._last: tuple[MailView, Features] | None = None
         self.model_ids: tuple[str, ...] = (artefact.id,)
+
+    @property
+    def has_language(self) -> bool:
+        return self._use_language and self._artefact.language is not None
 
     def warm_up(self) -> None:
         """Open the language model before the first mail needs it. Raises ArtefactError when it is damaged."""
@@ -47,10 +56,21 @@ class ModelScorer:
         model = self._artefact.language if self._use_language else None
         if model is None:
             return None
-        score = model.score(view)
+        score = self._read(model, view)
         kind = max(score.classes, key=lambda name: score.classes[name])
         correction = self._artefact.stack.correction(words.log_odds, score.log_odds)
         return Opinion(correction, f"{kind} ({score.classes[kind]:.0%})", kind)
+
+    def _read(self, model: LanguageModel, view: MailView) -> LmScore:
+        """A campaign's mails are read once: the model sees nothing but the normal form."""
+        key = blake2b(view.normal.encode("utf-8", "replace"), digest_size=16).digest()
+        known = self._scores.get(key)
+        if known is None:
+            known = model.score(view)
+            self._scores[key] = known
+            if len(self._scores) > REMEMBERED_SCORES:
+                self._scores.pop(next(iter(self._scores)), None)
+        return known
 
     def _features(self, view: MailView) -> Features:
         last = self._last

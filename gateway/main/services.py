@@ -59,6 +59,7 @@ log = structlog.get_logger()
 
 Clock = Callable[[], datetime]
 
+
 def utc_now() -> datetime:
     return datetime.now(UTC)
 
@@ -129,10 +130,14 @@ async def build(
     clock: Clock = utc_now,
     announce: Callable[[Outcome], None] | None = None,
     resolver: Resolver | None = None,
+    store: Store | None = None,
 ) -> Services:
-    """Everything from the configuration. Raises ConfigError, ArtefactError, StoreError."""
+    """Everything from the configuration, over ``store`` when one is given: it is closed with the services.
+
+    Raises ConfigError, ArtefactError, StoreError.
+    """
     artefact = load_model(config)
-    store = await open_store(config)
+    store = store or await open_store(config)
     opinions = LocalOpinions(store)
     await opinions.catch_up()
     threads = ThreadPoolExecutor(max(1, min(2, os.cpu_count() or 1)), "judge")

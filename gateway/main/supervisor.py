@@ -63,6 +63,8 @@ class Supervisor:
         self._pids: dict[int, int] = {}
         self._deaths: deque[float] = deque(maxlen=QUICK_DEATHS)
         self._stopping = False
+        #: Nothing is ever written to it: when the supervisor is gone, however it went, workers read its end and stop.
+        self._lifeline, self._held_open = os.pipe()
 
     def run(self, on_ready: Callable[[], None]) -> int:
         """Until told to stop; the exit code of the program."""
@@ -114,7 +116,8 @@ class Supervisor:
         pid = os.fork()
         if pid == 0:
             os.close(reading)
-            _live(self._config, self._addresses, number, writing)
+            os.close(self._held_open)
+            _live(self._config, self._addresses, number, writing, self._lifeline)
         os.close(writing)
         self._pids[pid] = number
         return reading
@@ -123,7 +126,7 @@ class Supervisor:
 worker_refused = 3  #: exit code of a worker that cannot start for a reason only the operator can mend
 
 
-def _live(config: Config, addresses: Addresses, number: int, pipe: int) -> None:
+def _live(config: Config, addresses: Addresses, number: int, pipe: int, lifeline: int) -> None:
     """A forked worker's life. Never returns."""
     code = 1
     try:
@@ -132,7 +135,7 @@ def _live(config: Config, addresses: Addresses, number: int, pipe: int) -> None:
         sys.setswitchinterval(SWITCH_S)
         sockets = Sockets({s: [bind(a, shared=True) for a in each] for s, each in addresses.items()})
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
-            runner.run(worker.run_until_signalled(config, sockets, number, lambda: _tell(pipe)))
+            runner.run(worker.run_until_signalled(config, sockets, number, lifeline, lambda: _tell(pipe)))
         code = 0
     except (ConfigError, ArtefactError, TlsUnusable, StoreError, OSError) as error:
         print(f"mailward: {error}", file=sys.stderr)

@@ -202,14 +202,18 @@ def bind(address: tuple[str, int], *, shared: bool) -> socket.socket:
     return sock
 
 
-async def run_until_signalled(config: Config, sockets: Sockets, number: int, on_ready: Callable[[], None]) -> None:
-    """A worker process's whole life."""
+async def run_until_signalled(
+    config: Config, sockets: Sockets, number: int, lifeline: int, on_ready: Callable[[], None]
+) -> None:
+    """A worker process's whole life: until a signal, or until the end of its lifeline says the supervisor is gone."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
+    loop.add_reader(lifeline, stop.set)
     worker = await start(config, sockets, number=number)
     on_ready()
     await stop.wait()
+    loop.remove_reader(lifeline)
     with contextlib.suppress(asyncio.CancelledError):
         await worker.close()

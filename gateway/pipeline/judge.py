@@ -59,6 +59,10 @@ class Scorer(Protocol):
     """The models as the judge needs them."""
 
     model_ids: tuple[str, ...]
+    @property
+    def has_language(self) -> bool:
+        """Whether ``language`` can have an opinion at all."""
+        ...
 
     def words(self, view: MailView) -> Opinion: ...
 
@@ -90,7 +94,7 @@ class Judge:
         scorer: Scorer,
         policy: Policy,
         *,
-        doubt: tuple[float, float] = (0.05, 0.95),
+        doubt: tuple[float, float] = (0.10, 0.90),
         threads: Executor | None = None,
         language_budget_s: float = 5.0,
     ) -> None:
@@ -116,7 +120,7 @@ class Judge:
             for task in asked:  # the client left: nobody waits for the answers
                 task.cancel()
         verdict = decide(evidence, self.policy, self._scorer.model_ids)
-        needs_reading = words is not None and self._is_in_doubt(verdict, evidence)
+        needs_reading = words is not None and self._scorer.has_language and self._is_in_doubt(verdict, evidence)
         if needs_reading and words is not None:
             with stages.measure("language"):
                 evidence.extend(await self._read(facts.view, words))

@@ -91,3 +91,27 @@ def test_a_killed_worker_loses_no_acknowledged_mail_and_delivers_none_twice(tmp_
         assert len(acknowledged) == MAILS and killed == 3
         assert missing == set() and twice == []
         assert "sound" in gateway.command("fsck").stdout
+
+
+def test_workers_stop_when_their_supervisor_is_killed_and_the_store_can_be_served_again(
+    tmp_path: Path, dns: str
+) -> None:
+    with serving(tmp_path, dns, workers=2) as gateway:
+        gateway.add_user("ana@example.com")
+        workers = gateway.worker_pids()
+        assert len(workers) == 2
+        gateway.process.kill()
+        gateway.process.wait(10)
+        deadline = time.monotonic() + 30
+        while any(is_running(pid) for pid in workers):
+            assert time.monotonic() < deadline, "a worker outlived its supervisor"
+            time.sleep(0.05)
+    with serving(tmp_path, dns) as gateway:
+        send_once(gateway.listen["smtp"], letter("after the fall").as_bytes())
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False

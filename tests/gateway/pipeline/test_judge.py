@@ -31,6 +31,7 @@ class FakeScorer:
     says_language: Opinion | Exception | None = field(default_factory=lambda: Opinion(3.0, "phish (97%)", "phish"))
     hangs: threading.Event | None = None
     model_ids: tuple[str, ...] = ("fake-1",)
+    has_language: bool = True
     asked: list[str] = field(default_factory=list)
 
     def words(self, view: MailView) -> Opinion:

@@ -1,0 +1,193 @@
+"""What the gateway does that writes, each as a preparation and the act whose writes are made to fail."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from gateway.outbound.relay import LEASE_MS
+from gateway.quarantine.acts import Quarantine
+from store.blob.chunks import BlobSettings
+from store.changes.engine import AccountTxn, StoreTxn
+from store.mail import emails, mailboxes, reading
+from store.mail.model import EmailId, MailboxId
+from store.quarantine.held import NotHeld
+from store.upkeep.collect import Collector
+from tests.faults.world import World
+from tests.support.letters import GTUBE, letter
+from tests.support.mail_store import mailbox_with
+
+SMALL = letter("a small mail").as_bytes()
+LARGE = letter("a large mail", "Here are the notes of our meeting on Tuesday, line by line.\n" * 40_000).as_bytes()
+assert len(LARGE) > 20 * BlobSettings().small_octets  # the mark, three batches of frames, the meta row
+
+Act = Callable[[World], Awaitable[bool]]
+"""Does it once; whether it was answered with yes. Raises StoreError when told so by a write."""
+
+
+async def nothing(world: World) -> bool:
+    return True
+
+
+def receive(octets: bytes, *addresses: str) -> Act:
+    async def act(world: World) -> bool:
+        reply = await world.receive(octets, *addresses)
+        assert reply.code in {250, 451}, reply
+        return reply.code == 250
+
+    return act
+
+
+Settle = Callable[[Quarantine, str], Awaitable[object]]
+
+
+def with_held(settle: Settle) -> Act:
+    """An act on everything that is held."""
+
+    async def act(world: World) -> bool:
+        for reception in await world.held():
+            try:
+                await settle(world.services.quarantine, reception)
+            except NotHeld:
+                return False
+        return True
+
+    return act
+
+
+Change = Callable[[AccountTxn, EmailId, MailboxId], object]
+
+
+def with_first(change: Change) -> Act:
+    """An act of a mail client on the first mail of Ana's inbox, with her Archive at hand."""
+
+    async def act(world: World) -> bool:
+        def body(txn: StoreTxn) -> None:
+            number = txn.kv.get(b"nana@example.com")
+            assert number is not None
+            mine = txn.account(int.from_bytes(number, "big"))  # type: ignore[arg-type]
+            first = next(reading.placements(mine, mailbox_with(mine, "inbox")), None)
+            if first is not None:
+                change(mine, first[1], mailbox_with(mine, "trash"))
+
+        await world.store.write(body)
+        return True
+
+    return act
+
+
+def relaying(answer: str) -> Act:
+    async def act(world: World) -> bool:
+        world.next_host.at_data = answer
+        world.clock.forward(milliseconds=LEASE_MS + 1)
+        await world.services.relay.work_once()
+        return True
+
+    return act
+
+
+async def expire(world: World) -> bool:
+    world.clock.forward(days=31)
+    await world.services.quarantine.expire()
+    return True
+
+
+async def litter(world: World) -> bool:
+    """Octets that nobody links: a large mail whose commit never came, and half of another."""
+    for octets in (LARGE, LARGE[: len(LARGE) // 2]):
+        await world.store.blobs.stage(octets)
+    half = await world.store.read(lambda view: next(iter(mailbox_rows(view))))
+    await world.store.kv.write(lambda txn: txn.put(half, b"\x80" + bytes(16)))
+    return True
+
+
+def mailbox_rows(view: object) -> list[bytes]:
+    """The meta row of a blob, to be made a mark."""
+    from store.blob.chunks import list_ids, meta_key
+
+    return [meta_key(blob) for blob in list_ids(view.kv)][:1]  # type: ignore[attr-defined]
+
+
+async def collect(world: World) -> bool:
+    collector = Collector(world.store)
+    for _ in range(2):
+        await collector.collect()
+    return True
+
+
+async def hold(world: World) -> bool:
+    return await receive(GTUBE, "ana@example.com", "ann@relayed.example")(world)
+
+
+RELAYED = receive(SMALL, "ann@relayed.example")
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    prepare: Act
+    act: Act
+    expected: tuple[str, ...]  #: what people notice once it is done, and did not before
+    repeats: bool = False  #: who gets no answer does it again, and then it was done twice
+
+
+SCENARIOS: dict[str, Scenario] = {
+    "a small mail": Scenario(nothing, receive(SMALL), ("ana@example.com inbox a small mail",), True),
+    "a large mail": Scenario(nothing, receive(LARGE), ("ana@example.com inbox a large mail",), True),
+    "several recipients": Scenario(
+        nothing,
+        receive(SMALL, "ana@example.com", "ben@example.com", "ann@relayed.example"),
+        ("ana@example.com inbox a small mail", "ben@example.com inbox a small mail", "waiting ann@relayed.example "),
+        True,
+    ),
+    "a trap beside a person": Scenario(
+        nothing,
+        receive(SMALL, "trap@example.com", "ana@example.com"),
+        ("held ana@example.com a small mail", "label True trap"),
+        True,
+    ),
+    "a trap alone": Scenario(nothing, receive(LARGE, "trap@example.com"), ("label True trap",), True),
+    "a held mail": Scenario(nothing, hold, ("held ana@example.com test", "held ann@relayed.example test"), True),
+    "a relayed mail": Scenario(nothing, RELAYED, ("waiting ann@relayed.example ",), True),
+    "release": Scenario(
+        hold,
+        with_held(lambda acts, reception: acts.release(reception, "admin")),
+        ("ana@example.com inbox test", "waiting ann@relayed.example ", "released ana@example.com test"),
+    ),
+    "release and learn": Scenario(
+        hold,
+        with_held(lambda acts, reception: acts.release(reception, "admin", learn=True)),
+        ("ana@example.com inbox test", "waiting ann@relayed.example ", "label False admin"),
+    ),
+    "delete and learn": Scenario(
+        hold,
+        with_held(lambda acts, reception: acts.delete(reception, "admin", learn=True)),
+        ("deleted ana@example.com test", "deleted ann@relayed.example test", "label True admin"),
+    ),
+    "block": Scenario(
+        hold,
+        with_held(lambda acts, reception: acts.block_sender(reception, "admin")),
+        ("policy block test@shop.test",),
+    ),
+    "move": Scenario(
+        receive(SMALL),
+        with_first(lambda mine, email, trash: emails.set_mailboxes(mine, email, [trash])),
+        ("ana@example.com trash a small mail",),
+    ),
+    "copy": Scenario(
+        receive(SMALL),
+        with_first(lambda mine, email, trash: emails.copy_within(mine, email, trash)),
+        ("ana@example.com trash a small mail",),
+        True,
+    ),
+    "expunge": Scenario(
+        receive(LARGE), with_first(lambda mine, email, _: emails.destroy(mine, email)), ()
+    ),
+    "remove a mailbox": Scenario(
+        receive(SMALL, "ana@example.com"),
+        with_first(lambda mine, email, _: mailboxes.destroy(mine, mailbox_with(mine, "archive"))),
+        (),
+    ),
+    "relayed at last": Scenario(RELAYED, relaying(""), ()),
+    "relayed later": Scenario(RELAYED, relaying("451 later"), ("waiting ann@relayed.example failed",)),
+    "refused by the next host": Scenario(RELAYED, relaying("550 never"), ("buried ann@relayed.example failed",)),
+    "expiry": Scenario(hold, expire, ("expired ana@example.com test", "expired ann@relayed.example test")),
+    "collection": Scenario(litter, collect, ()),
+}
