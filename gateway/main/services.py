@@ -140,7 +140,7 @@ async def build(
     store = store or await open_store(config)
     opinions = LocalOpinions(store)
     await opinions.catch_up()
-    threads = ThreadPoolExecutor(max(1, min(2, os.cpu_count() or 1)), "judge")
+    threads = ThreadPoolExecutor(1, "judge")
     judging = build_judging(config, artefact, store, opinions, threads, resolver)
     thresholds = judging.judge.policy.thresholds
 

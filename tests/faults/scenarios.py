@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from gateway.outbound.relay import LEASE_MS
 from gateway.quarantine.acts import Quarantine
-from store.blob.chunks import BlobSettings
-from store.changes.engine import AccountTxn, StoreTxn
-from store.mail import emails, mailboxes, reading
+from store.accounts import account as accounts
+from store.blob.chunks import BlobSettings, list_ids, meta_key
+from store.changes.engine import AccountTxn, StoreTxn, StoreView
+from store.mail import emails, reading
 from store.mail.model import EmailId, MailboxId
 from store.quarantine.held import NotHeld
 from store.upkeep.collect import Collector
@@ -57,13 +58,13 @@ Change = Callable[[AccountTxn, EmailId, MailboxId], object]
 
 
 def with_first(change: Change) -> Act:
-    """An act of a mail client on the first mail of Ana's inbox, with her Archive at hand."""
+    """An act of a mail client on the first mail of Ana's inbox, with her Trash at hand."""
 
     async def act(world: World) -> bool:
         def body(txn: StoreTxn) -> None:
-            number = txn.kv.get(b"nana@example.com")
-            assert number is not None
-            mine = txn.account(int.from_bytes(number, "big"))  # type: ignore[arg-type]
+            ana = accounts.find(StoreView(txn.kv), "ana@example.com")
+            assert ana is not None
+            mine = txn.account(ana.id)
             first = next(reading.placements(mine, mailbox_with(mine, "inbox")), None)
             if first is not None:
                 change(mine, first[1], mailbox_with(mine, "trash"))
@@ -79,7 +80,7 @@ def relaying(answer: str) -> Act:
         world.next_host.at_data = answer
         world.clock.forward(milliseconds=LEASE_MS + 1)
         await world.services.relay.work_once()
-        return True
+        return not world.kv.has_failed  # the relay itself only notes that the store failed
 
     return act
 
@@ -94,16 +95,9 @@ async def litter(world: World) -> bool:
     """Octets that nobody links: a large mail whose commit never came, and half of another."""
     for octets in (LARGE, LARGE[: len(LARGE) // 2]):
         await world.store.blobs.stage(octets)
-    half = await world.store.read(lambda view: next(iter(mailbox_rows(view))))
-    await world.store.kv.write(lambda txn: txn.put(half, b"\x80" + bytes(16)))
+    mark = b"\x80" + bytes(16)
+    await world.store.write(lambda txn: txn.kv.put(meta_key(next(list_ids(txn.kv))), mark))
     return True
-
-
-def mailbox_rows(view: object) -> list[bytes]:
-    """The meta row of a blob, to be made a mark."""
-    from store.blob.chunks import list_ids, meta_key
-
-    return [meta_key(blob) for blob in list_ids(view.kv)][:1]  # type: ignore[attr-defined]
 
 
 async def collect(world: World) -> bool:
@@ -126,6 +120,7 @@ class Scenario:
     act: Act
     expected: tuple[str, ...]  #: what people notice once it is done, and did not before
     repeats: bool = False  #: who gets no answer does it again, and then it was done twice
+    hands_over: bool = False  #: a mail reaches the next host
 
 
 SCENARIOS: dict[str, Scenario] = {
@@ -173,19 +168,12 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "copy": Scenario(
         receive(SMALL),
-        with_first(lambda mine, email, trash: emails.copy_within(mine, email, trash)),
+        with_first(emails.copy_within),
         ("ana@example.com trash a small mail",),
         True,
     ),
-    "expunge": Scenario(
-        receive(LARGE), with_first(lambda mine, email, _: emails.destroy(mine, email)), ()
-    ),
-    "remove a mailbox": Scenario(
-        receive(SMALL, "ana@example.com"),
-        with_first(lambda mine, email, _: mailboxes.destroy(mine, mailbox_with(mine, "archive"))),
-        (),
-    ),
-    "relayed at last": Scenario(RELAYED, relaying(""), ()),
+    "expunge": Scenario(receive(LARGE), with_first(lambda mine, email, _: emails.destroy(mine, email)), ()),
+    "relayed at last": Scenario(RELAYED, relaying(""), (), hands_over=True),
     "relayed later": Scenario(RELAYED, relaying("451 later"), ("waiting ann@relayed.example failed",)),
     "refused by the next host": Scenario(RELAYED, relaying("550 never"), ("buried ann@relayed.example failed",)),
     "expiry": Scenario(hold, expire, ("expired ana@example.com test", "expired ann@relayed.example test")),
