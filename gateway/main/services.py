@@ -1,7 +1,6 @@
 """Everything below the protocols, built from the configuration."""
 
 import asyncio
-import os
 import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -140,6 +139,8 @@ async def build(
     store = store or await open_store(config)
     opinions = LocalOpinions(store)
     await opinions.catch_up()
+    # One thread: a worker is one core's worth, and two that both want the interpreter only wait for each other
+    # (measured: 230 to 265 mails a second with one, 170 to 220 with two).
     threads = ThreadPoolExecutor(1, "judge")
     judging = build_judging(config, artefact, store, opinions, threads, resolver)
     thresholds = judging.judge.policy.thresholds
