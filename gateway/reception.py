@@ -29,7 +29,7 @@ class Reception:
     commit: Commit
     at_once: asyncio.Semaphore
     clock: Callable[[], datetime]
-    announce: Callable[[Outcome], None]
+    announce: Callable[[Outcome, Stages], None]
 
     async def receive(self, envelope: Envelope, octets: bytes) -> Reply:
         """The reply is the last thing that happens: 250 means the commit is durable."""
@@ -43,7 +43,7 @@ class Reception:
         except (StoreError, BlobMissing) as error:
             log.error("reception.store", id=envelope.id, error=repr(error))
             return unavailable(envelope.id)
-        self.announce(outcome)
+        self.announce(outcome, stages)
         match outcome.action:
             case Action.REJECT:
                 return refused(outcome.category, envelope.id)

@@ -3,11 +3,12 @@
 import structlog
 
 from gateway.delivery.commit import Outcome
+from gateway.observe.stages import Stages
 
 log = structlog.get_logger()
 
 
-def journal(outcome: Outcome) -> None:
+def journal(outcome: Outcome, stages: Stages) -> None:
     row = outcome.trace
     for copy in row.outcomes:
         log.info(
@@ -25,5 +26,5 @@ def journal(outcome: Outcome) -> None:
             why=[r.signal for r in row.reasons if abs(r.nats) >= 0.2 and r.signal != "prior"][:8],
             model=list(row.model_ids),
             tls=row.tls,
-            ms=row.ms,
+            ms=stages.ms,
         )

@@ -31,6 +31,7 @@ from gateway.mailauth.authenticate import authenticate
 from gateway.mailauth.results import AuthResults
 from gateway.mailauth.settings import AuthSettings
 from gateway.net.pyzor_client import PyzorClient, PyzorSettings
+from gateway.observe.stages import Stages
 from gateway.outbound.relay import Relay
 from gateway.pipeline.evidence import Check
 from gateway.pipeline.facts import DataFacts, Protected
@@ -127,7 +128,7 @@ async def build(
     config: Config,
     *,
     clock: Clock = utc_now,
-    announce: Callable[[Outcome], None] | None = None,
+    announce: Callable[[Outcome, Stages], None] | None = None,
     resolver: Resolver | None = None,
     store: Store | None = None,
 ) -> Services:

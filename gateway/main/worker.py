@@ -18,6 +18,7 @@ from gateway.dns.resolver import Resolver
 from gateway.mailauth.authenticate import warm_up
 from gateway.main.services import Clock, Services, build, utc_now
 from gateway.net.tls import self_signed, server_context
+from gateway.observe.stages import Stages
 from gateway.reputation.campaign import forget_old
 from protocols.console import routes as console
 from protocols.console.services import ConsoleServices, ConsoleSettings
@@ -77,7 +78,7 @@ async def start(
     *,
     number: int = 0,
     clock: Clock = utc_now,
-    announce: Callable[[Outcome], None] | None = None,
+    announce: Callable[[Outcome, Stages], None] | None = None,
     resolver: Resolver | None = None,
 ) -> Worker:
     """Open everything and listen: SMTP first. Raises ConfigError, ArtefactError, StoreError, TlsUnusable."""

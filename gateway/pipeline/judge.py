@@ -59,6 +59,7 @@ class Scorer(Protocol):
     """The models as the judge needs them."""
 
     model_ids: tuple[str, ...]
+
     @property
     def has_language(self) -> bool:
         """Whether ``language`` can have an opinion at all."""
