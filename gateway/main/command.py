@@ -134,6 +134,21 @@ def train(ham: Path, spam: Path, out: Path, seed: int, as_json: bool) -> None:
     sys.exit(run(ham, spam, out, seed=seed, as_json=as_json))
 
 
+@main.command()
+@click.option("--ham", type=click.Path(path_type=Path, exists=True), required=True, help="Wanted mail.")
+@click.option("--spam", type=click.Path(path_type=Path, exists=True), required=True, help="Unwanted mail.")
+@MODEL
+@JSON
+def evaluate(ham: Path, spam: Path, model: Path | None, as_json: bool) -> None:
+    """Measure a model on mail it was not trained on: accuracy, AUC, recall at few false positives, calibration.
+
+    Example: mailward evaluate --ham ~/Mail/archive --spam ~/Mail/junk --model model
+    """
+    from gateway.main.teaching import evaluate as run
+
+    sys.exit(run(model, ham, spam, as_json=as_json))
+
+
 @main.group()
 def user() -> None:
     """Accounts."""
