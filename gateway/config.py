@@ -59,8 +59,8 @@ class QuarantineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
 class Dns(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     servers: tuple[str, ...] = ()  #: "host" or "host:port"; empty takes /etc/resolv.conf
     timeout_s: float = 3.0  #: for one question to one server
-    queries_per_mail: int = 60
-    seconds_per_mail: float = 12.0
+    queries_per_mail: int = 60  #: DNS questions that judging one mail may ask
+    seconds_per_mail: float = 12.0  #: that authentication may take altogether
     zone: str = ""  #: a fixture zone file that answers instead of the network, for trying things out
 
 
@@ -78,10 +78,12 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     message_octets: int = 50 * 1024 * 1024  #: of one mail; SIZE says so to clients
     recipients: int = 100  #: of one mail (RFC 5321 §4.5.3.1.8)
-    messages_per_connection: int = 1_000
-    commands_per_connection: int = 10_000
+    hops: int = 50  #: Received fields of a mail; one with more is going in circles and refused (RFC 5321 §6.3)
+    data_octets_at_once: int = 512 * 1024 * 1024  #: of all mails of one worker being received or judged
+    messages_per_connection: int = 1_000  #: before 421
+    commands_per_connection: int = 10_000  #: of each kind, before 421
     connections: int = 1_000  #: of one worker
-    connections_per_address: int = 20
+    connections_per_address: int = 20  #: of one worker, from one client
     command_s: float = 300.0  #: RFC 5321 §4.5.3.2
     data_s: float = 600.0  #: for the whole of one DATA
     judging_at_once: int = 16  #: mails of one worker being judged; more wait in line
@@ -184,6 +186,8 @@ def _check_values(config: Config) -> None:
     for field in msgspec.structs.fields(Limits):
         if getattr(config.limits, field.name) <= 0:
             raise ConfigError(f"limits.{field.name}: must be above 0")
+    if config.limits.data_octets_at_once < config.limits.message_octets:
+        raise ConfigError("limits.data_octets_at_once: at least limits.message_octets, or no such mail can ever come")
     if not 0 < verdict.junk <= verdict.hold <= verdict.refuse <= 1:
         raise ConfigError("verdict: junk, hold and refuse must be probabilities in rising order")
     if bool(config.tls.certificate) != bool(config.tls.key):
