@@ -152,7 +152,8 @@ class _Unit:
                 expires_ms=self._now_ms + self.commit.keep_days * DAY_MS,
                 category=verdict.category,
                 probability=verdict.probability,
-                doubt=int(abs(verdict.log_odds - log_odds(hold_at)) * 10_000),
+                # What a rule holds although its sum would not is the most doubtful of all.
+                doubt=int(max(0.0, verdict.log_odds - log_odds(hold_at)) * 10_000),
                 mail_from=envelope.mail_from or "",
                 header_from=_header_from(self.facts),
                 subject=self.facts.view.subject[:300],

@@ -33,7 +33,7 @@ class Held(msgspec.Struct, frozen=True, array_like=True):
     expires_ms: int
     category: str
     probability: float
-    doubt: int  #: distance to the hold threshold in 1/10,000 nats; small = doubtful
+    doubt: int  #: how far above the hold threshold, in 1/10,000 nats; small = doubtful
     mail_from: str
     header_from: str
     subject: str
