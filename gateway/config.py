@@ -1,12 +1,16 @@
 """The configuration: one TOML file, everything optional but the domain, an unknown key is an error."""
 
 import difflib
+import re
 import tomllib
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
 import msgspec
+
+_HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
+_NOT_IN_NAMES = frozenset(" \t\r\n@/:\\")
 
 
 class ConfigError(Exception):
@@ -179,10 +183,14 @@ def _check_values(config: Config) -> None:
         raise ConfigError('server.log: write "json" or "human"')
     if config.server.workers < 0:
         raise ConfigError("server.workers: a number of processes, or 0 for one a core")
+    if not _HOST_NAME.fullmatch(config.server.hostname):
+        raise ConfigError("server.hostname: a host name as in mx1.example.com; it stands in greetings and headers")
     if config.quarantine.keep_days < 1:
         raise ConfigError("quarantine.keep_days: at least 1")
     if not 0 <= doubt[0] <= doubt[1] <= 1:
         raise ConfigError("model.doubt: two probabilities in rising order")
+    if not (config.dns.timeout_s > 0 and config.dns.seconds_per_mail > 0 and config.pyzor.timeout_s > 0):
+        raise ConfigError("dns.timeout_s, dns.seconds_per_mail and pyzor.timeout_s: seconds above 0")
     for field in msgspec.structs.fields(Limits):
         if getattr(config.limits, field.name) <= 0:
             raise ConfigError(f"limits.{field.name}: must be above 0")
@@ -194,7 +202,12 @@ def _check_values(config: Config) -> None:
         raise ConfigError("tls: certificate and key belong together; one of them is missing")
     if (config.listen.imaps or config.listen.https) and not config.tls.certificate:
         raise ConfigError("listen.imaps and listen.https need tls.certificate and tls.key")
+    for trap in config.traps.addresses:
+        if not all(trap.rpartition("@")):
+            raise ConfigError(f"traps.addresses: {trap!r} is no address; write one as trap@example.com")
     for name, domain in config.domain.items():
+        if not name or name.isspace() or set(name) & _NOT_IN_NAMES:
+            raise ConfigError(f"domain: {name!r} is no domain name")
         if domain.deliver != "local" and relay_of(domain) is None:
             raise ConfigError(f'domain."{name}".deliver: write "local" or "smtp:host:port"')
         if isinstance(domain.recipients, str) and domain.recipients != "any":
@@ -214,6 +227,8 @@ def _check_addresses(config: Config) -> None:
     networks_of(config.smtp.xclient_from)
     for address in config.pyzor.servers:
         host_and_port(address)
+    for address in config.dns.servers:
+        dns_server(address)
 
 
 def _absolute(config: Config, folder: Path) -> Config:
@@ -237,6 +252,18 @@ def host_and_port(address: str) -> tuple[str, int]:
     if not colon or not (port.isascii() and port.isdigit()) or int(port[:6]) > 65_535 or not host:
         raise ConfigError(f'{address!r}: write an address as "host:port" or "[v6]:port"')
     return host.strip("[]"), int(port)
+
+
+def dns_server(text: str) -> tuple[str, int]:
+    """Split "host", "host:port" or a bare IPv6 address; the port is 53 when none is named. Raises ConfigError."""
+    try:
+        return str(ip_address(text)), 53
+    except ValueError:
+        host, port = host_and_port(text)
+    try:
+        return str(ip_address(host)), port
+    except ValueError:
+        raise ConfigError(f"dns.servers: {text!r}: write an IP address; a name would have to be looked up") from None
 
 
 def networks_of(texts: tuple[str, ...]) -> tuple[IPv4Network | IPv6Network, ...]:

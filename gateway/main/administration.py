@@ -14,6 +14,7 @@ from gateway.learning.labels import label_of_octets
 from gateway.main.failures import told_plainly
 from gateway.main.services import load_model, open_store, policy_of, utc_now
 from gateway.observe.log import configure
+from gateway.outbound import relay
 from gateway.pipeline.verdict import Action, Policy, Reason, Thresholds, Verdict
 from gateway.quarantine.acts import Quarantine
 from store.accounts import account as accounts
@@ -28,6 +29,7 @@ from store.queue import jobs
 from store.trace import rows as trace
 from store.trace.rows import Trace
 from store.upkeep import fsck
+from store.upkeep.links import Finding
 
 COMMAND_LINE = "command line"
 
@@ -226,6 +228,19 @@ def list_queue(config_path: Path, *, as_json: bool) -> int:
     return with_store(config_path, work)
 
 
+def drop_job(config_path: Path, job_id: str) -> int:
+    async def work(store: Store) -> int:
+        now_ms = int(utc_now().timestamp() * 1000)
+        dropped = await store.write(lambda txn: relay.drop(txn, job_id, COMMAND_LINE, now_ms))
+        if dropped is None:
+            print(f"mailward: no job with the id {job_id} waits or was given up", file=sys.stderr)
+            return 1
+        print(f"  dropped the mail {dropped.reception} to {dropped.recipient}")
+        return 0
+
+    return with_store(config_path, work)
+
+
 def verify_audit(config_path: Path, *, as_json: bool) -> int:
     async def work(store: Store) -> int:
         broken, count = await store.read(lambda view: (chain.verify(view), sum(1 for _ in chain.entries(view))))
@@ -245,7 +260,7 @@ def check_store(config_path: Path, *, as_json: bool) -> int:
     async def work(store: Store) -> int:
         findings = await store.read(lambda view: list(fsck.check(view)))
         if isinstance(store.kv, SqliteKeyValueStore):
-            findings = [fsck.Finding("file", text) for text in await store.kv.integrity()] + findings
+            findings = [Finding("file", text) for text in await store.kv.integrity()] + findings
         for finding in findings:
             print(
                 json.dumps({"where": finding.where, "what": finding.what})

@@ -226,6 +226,16 @@ def queue_list(config_path: Path, as_json: bool) -> None:
     sys.exit(list_queue(config_path, as_json=as_json))
 
 
+@queue.command(name="drop")
+@click.argument("job")
+@click.option("--config", "config_path", type=click.Path(path_type=Path), required=True)
+def queue_drop(job: str, config_path: Path) -> None:
+    """Give a mail in the queue up for good, by the id that `queue list` shows."""
+    from gateway.main.administration import drop_job
+
+    sys.exit(drop_job(config_path, job))
+
+
 @main.group()
 def audit() -> None:
     """The audit trail."""

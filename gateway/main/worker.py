@@ -33,6 +33,7 @@ from protocols.jmap.settings import JmapSettings
 from protocols.smtp.server import SmtpServer
 from protocols.smtp.session import Edge, SmtpSettings
 from store.upkeep.collect import Collector
+from store.upkeep.expire import end_uploads
 
 log = structlog.get_logger()
 
@@ -136,6 +137,8 @@ def smtp_settings(config: Config) -> SmtpSettings:
         hostname=config.server.hostname,
         message_octets=limits.message_octets,
         recipients=limits.recipients,
+        hops=limits.hops,
+        data_octets_at_once=limits.data_octets_at_once,
         messages_per_connection=limits.messages_per_connection,
         commands_per_connection=limits.commands_per_connection,
         connections=limits.connections,
@@ -165,8 +168,9 @@ def _background(services: Services, number: int) -> list[tuple[str, Work]]:
         collector = Collector(services.store)
         while True:
             await services.quarantine.expire()
-            await collector.collect()
             now_ms = int(services.clock().timestamp() * 1000)
+            await end_uploads(services.store, now_ms - JmapSettings().upload_keep_s * 1000)
+            await collector.collect()
             await services.store.write(lambda txn, at=now_ms: forget_old(txn, at))  # type: ignore[misc]
             await asyncio.sleep(HOUSEKEEPING_S)
 

@@ -43,6 +43,17 @@ def relay_job(
     return Job(job_id, RELAY, body, now_ms, now_ms)
 
 
+def drop(txn: StoreTxn, job_id: str, by: str, now_ms: int) -> RelayBody | None:
+    """Give a waiting or buried mail up for good, as a person wants it; None when there is no such relay job."""
+    job = jobs.drop(txn, job_id)
+    if job is None:
+        return None
+    body = msgspec.msgpack.decode(job.body, type=RelayBody)
+    txn.unlink(BlobId(body.blob), b"j" + job.id.encode())
+    chain.record(txn, now_ms, by, "queue.drop", body.reception, f"{body.recipient}: {job.last_error}")
+    return body
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """Why the next host did not take a mail."""

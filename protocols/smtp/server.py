@@ -9,6 +9,7 @@ from ipaddress import ip_address
 
 from gateway.envelope import Envelope
 from gateway.reply import Reply
+from protocols.smtp.data import Allowance
 from protocols.smtp.session import Edge, SmtpSession, SmtpSettings
 
 # aiosmtpd logs every line it reads; our own canonical line per mail says more.
@@ -23,6 +24,7 @@ class SmtpServer:
         self._receive_one = edge.receive
         self._settings = settings
         self._tls = tls
+        self.allowance = Allowance(settings.data_octets_at_once)
         self._servers: list[asyncio.Server] = []
         self._sessions: set[SmtpSession] = set()
         self._by_client: Counter[str] = Counter()

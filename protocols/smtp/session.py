@@ -12,7 +12,7 @@ from aiosmtpd.smtp import SMTP, TLSSetupException
 
 from gateway.envelope import Envelope, Peer, Recipient
 from gateway.reply import LOOKUP_FAILED, Reply
-from protocols.smtp.data import DataFault, DataReader
+from protocols.smtp.data import Allowance, DataFault, DataReader, hops
 from protocols.smtp.paths import BadPath, Path, parse_path
 from protocols.smtp.peers import legible, parse_xclient, peer_of
 from protocols.smtp.reader import BareLineEnd, ClientLeft, LineTooLong, PushbackReader
@@ -29,6 +29,8 @@ NESTED_MAIL = Reply(503, "5.5.1", "a mail is already begun; RSET starts over")
 OK = Reply(250, "2.0.0", "ok")
 TOO_BIG = Reply(552, "5.3.4", "message too big")
 BARE_LINE_END = Reply(554, "5.6.0", "bare CR or LF in the message; lines must end in CRLF")
+CROWDED = Reply(452, "4.3.1", "too much mail is being received, please try again later")
+TOO_MANY_HOPS = Reply(554, "5.4.6", "too many hops, this mail is going in circles")
 TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "too many recipients")
 TOO_MANY_MAILS = Reply(421, "4.7.0", "too many messages on this connection")
 BUSY = Reply(421, "4.3.2", "too many connections, please try again later")
@@ -44,6 +46,8 @@ class SmtpSettings:
     hostname: str
     message_octets: int = 50 * 1024 * 1024
     recipients: int = 100
+    hops: int = 50  #: Received fields of a mail, beyond which it is going in circles
+    data_octets_at_once: int = 512 * 1024 * 1024  #: of all mails being received or judged
     messages_per_connection: int = 1_000
     commands_per_connection: int = 10_000
     connections: int = 1_000
@@ -67,8 +71,17 @@ class Edge:
         self.receive = receive
 
 
+FAULTS = {
+    DataFault.TOO_BIG: TOO_BIG,
+    DataFault.BARE_LINE_END: BARE_LINE_END,
+    DataFault.CROWDED: CROWDED,
+}
+
+
 class Roll(Protocol):
     """Who is connected. ``enter`` says whether one more may stay."""
+
+    allowance: Allowance  #: what all of them may hold
 
     def enter(self, session: "SmtpSession", client: str) -> bool: ...
 
@@ -282,20 +295,28 @@ class SmtpSession(SMTP):
             await self._take_mail(self._mail_from)
 
     async def _take_mail(self, sender: Path) -> None:
-        data = DataReader(self._settings.message_octets)
+        data = DataReader(self._settings.message_octets, self._roll.allowance)
         try:
             async with asyncio.timeout(self._settings.data_s):
                 await self._read_data(data)
         except TimeoutError:
             await self.say(TOO_SLOW)
             self.transport.close()
-            return
+        else:
+            await self._answer_mail(sender, data)
+        finally:
+            data.release()
+
+    async def _answer_mail(self, sender: Path, data: DataReader) -> None:
         octets = data.octets()
         recipients, smtputf8 = tuple(self._recipients), self._smtputf8
         self._reset()
         self._mails += 1
         if data.fault is not None:
-            await self.say(TOO_BIG if data.fault is DataFault.TOO_BIG else BARE_LINE_END)
+            await self.say(FAULTS[data.fault])
+            return
+        if hops(octets) > self._settings.hops:
+            await self.say(TOO_MANY_HOPS)
             return
         envelope = self._edge.begin(self._peer(), sender.address or None, recipients, smtputf8)
         # The idle timer must not close the connection while the mail is being judged.

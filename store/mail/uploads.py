@@ -6,7 +6,7 @@ An upload is a link of its own, so the collector spares it, and an index row by 
 from dataclasses import dataclass
 
 from store.blob.contract import BlobId
-from store.changes.engine import AccountId, AccountTxn, StoreView
+from store.changes.engine import AccountId, AccountTxn, AccountView, StoreView
 from store.mail.model import EmailId
 from store.schema import keys
 
@@ -43,12 +43,19 @@ def add(txn: AccountTxn, blob: BlobId, size: int, now_ms: int, limits: UploadLim
     txn.link(blob, _owner(now_ms))
 
 
-def expire(txn: AccountTxn, before_ms: int) -> None:
-    """Forget uploads from before then, some at a time."""
-    ended = txn.scan(b"P", b"P" + keys.u64(max(before_ms, 0)), limit=_EXPIRED_AT_ONCE)
-    for key, _ in list(ended):
+def expire(txn: AccountTxn, before_ms: int) -> int:
+    """Forget uploads from before then, some at a time; how many."""
+    ended = list(txn.scan(b"P", b"P" + keys.u64(max(before_ms, 0)), limit=_EXPIRED_AT_ONCE))
+    for key, _ in ended:
         txn.unindex(key)
         txn.unlink(BlobId(key[9:]), _owner(keys.read_u64(key[1:9])))
+    return len(ended)
+
+
+def oldest_ms(view: AccountView) -> int | None:
+    """When the oldest upload that waits came; None when none waits."""
+    row = next(view.scan_prefix(b"P", limit=1), None)
+    return keys.read_u64(row[0][1:9]) if row is not None else None
 
 
 def ownership(view: StoreView, account: AccountId, blob: BlobId) -> Ownership | None:

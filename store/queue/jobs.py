@@ -83,6 +83,17 @@ def bury(txn: StoreTxn, job: Job, error: str) -> bool:
     return True
 
 
+def drop(txn: StoreTxn, job_id: str) -> Job | None:
+    """Forget a job, waiting or given up; who tries it at this moment changes nothing any more. None: no such job."""
+    job = _get(txn.kv, job_id)
+    if job is not None:
+        remove(txn, job)
+        return job
+    row = txn.kv.get(keys.JOB_DEAD + job_id.encode())
+    txn.kv.delete(keys.JOB_DEAD + job_id.encode())
+    return read_job(row) if row is not None else None
+
+
 def waiting(view: StoreView) -> list[Job]:
     return [read_job(row) for _, row in view.kv.scan(keys.JOB, keys.prefix_end(keys.JOB))]
 

@@ -1,11 +1,14 @@
 """Collecting blobs that nothing links to: what a crash, an expunge or a refused mail left behind."""
 
-from store.blob.chunks import discard, list_ids
+from store.blob.chunks import discard, list_ids, meta_key
 from store.blob.contract import BlobId
 from store.changes.engine import Store, StoreTxn, StoreView
 from store.schema import keys
 
 BATCH = 500
+
+Candidate = tuple[BlobId, bytes | None]
+"""A blob and its meta row: one that was half-written then and is whole now is somebody's new mail."""
 
 
 class Collector:
@@ -13,12 +16,12 @@ class Collector:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._candidates: frozenset[BlobId] = frozenset()
+        self._candidates: frozenset[Candidate] = frozenset()
 
     async def collect(self) -> int:
         """One pass; how many blobs were removed."""
         unlinked = await self._store.read(_unlinked)
-        doomed = sorted(unlinked & self._candidates)
+        doomed = list(unlinked & self._candidates)
         removed = 0
         for start in range(0, len(doomed), BATCH):
             batch = doomed[start : start + BATCH]
@@ -32,13 +35,13 @@ def has_link(view: StoreView | StoreTxn, blob: BlobId) -> bool:
     return next(view.kv.scan(prefix, keys.prefix_end(prefix), limit=1), None) is not None
 
 
-def _unlinked(view: StoreView) -> frozenset[BlobId]:
-    return frozenset(blob for blob in list_ids(view.kv) if not has_link(view, blob))
+def _unlinked(view: StoreView) -> frozenset[Candidate]:
+    return frozenset((blob, view.kv.get(meta_key(blob))) for blob in list_ids(view.kv) if not has_link(view, blob))
 
 
-def _remove(txn: StoreTxn, blobs: list[BlobId]) -> int:
-    """The links are looked at again in the same transaction: a delivery may have come first."""
-    doomed = [blob for blob in blobs if not has_link(txn, blob)]
+def _remove(txn: StoreTxn, candidates: list[Candidate]) -> int:
+    """Looked at again in the same transaction: a delivery may have come first, or may be about to."""
+    doomed = [blob for blob, meta in candidates if not has_link(txn, blob) and txn.kv.get(meta_key(blob)) == meta]
     for blob in doomed:
         discard(txn.kv, blob)
     return len(doomed)

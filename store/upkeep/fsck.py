@@ -2,7 +2,6 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from store.accounts import account as accounts
 from store.accounts.account import Account
@@ -17,21 +16,21 @@ from store.quarantine import held as quarantine
 from store.quarantine.held import Held
 from store.schema import keys
 from store.schema.rows import RowDamaged
-from store.upkeep.collect import has_link
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One invariant that does not hold."""
-
-    where: str
-    what: str
+from store.upkeep import links
+from store.upkeep.links import Finding
 
 
 def check(view: StoreView) -> Iterator[Finding]:
     """Everything that is wrong; nothing when the store is sound."""
     yield from _reading("accounts", check_accounts(view))
     yield from _reading("quarantine", check_quarantine(view))
+    for where, look in (
+        ("links", links.check_links),
+        ("queue", links.check_jobs),
+        ("uploads", links.check_uploads),
+        ("accounts", links.check_strays),
+    ):
+        yield from _reading(where, look(view))
     yield from check_audit(view)
 
 
@@ -66,16 +65,17 @@ def check_quarantine(view: StoreView) -> Iterator[Finding]:
         if ordered.pop(held.id, 0) != wanted:
             yield Finding(f"quarantine {held.id}", f"should be {wanted} times in the order of doubt")
         if held.is_held:
-            yield from check_blob(view, held.blob, f"quarantine {held.id}")
+            yield from check_blob(view, held.blob, f"quarantine {held.id}", b"q" + held.id.encode())
     for left in ordered:
         yield Finding(f"quarantine {left}", "is in the order of doubt but has no row")
 
 
-def check_blob(view: StoreView, blob: BlobId, where: str) -> Iterator[Finding]:
+def check_blob(view: StoreView, blob: BlobId, where: str, owner: bytes) -> Iterator[Finding]:
+    """The octets are there and the owner has a link of its own: somebody else's may go at any time."""
     fault = fault_of(view.kv, blob)
     if fault is not None:
         yield Finding(where, f"its octets: {fault}")
-    if not has_link(view, blob):
+    if view.kv.get(keys.link(blob, owner)) is None:
         yield Finding(where, "its octets are not linked and would be collected")
 
 
@@ -93,7 +93,7 @@ def check_account(view: StoreView, account: Account) -> Iterator[Finding]:
             yield Finding(where, "has a state but no row")
             continue
         yield from tally.add(where, email, state)
-        yield from check_blob(view, email.blob, where)
+        yield from check_blob(view, email.blob, where, keys.scope(account.id) + b"E" + keys.u64(email_id))
     yield from tally.compare(account.address)
 
 

@@ -9,7 +9,6 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from gateway.config import Config, parse
-from gateway.delivery.commit import Outcome
 from gateway.dns.zone import Zone, ZoneResolver
 from gateway.envelope import Peer, Recipient
 from gateway.main.services import Services, build
@@ -117,7 +116,7 @@ def config_of(folder: Path, relay_port: int) -> Config:
     )
 
 
-def _quiet(outcome: Outcome) -> None:
+def _quiet(*_: object) -> None:
     """Nobody reads the journal of these tests."""
 
 

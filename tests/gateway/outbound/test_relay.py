@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import trustme
 
-from gateway.outbound.relay import Relay, relay_job
+from gateway.outbound.relay import Failure, Relay, RelayBody, drop, relay_job
 from store.audit import chain
 from store.blob.contract import BlobId
 from store.changes.engine import Store, StoreTxn
@@ -197,8 +197,44 @@ async def test_octets_that_are_gone_are_given_up(store: Store, relay: Relay) -> 
         blob = await enqueue(store, host.port)
         await store.blobs.remove(blob)
         await relay.work_once()
-    assert [job.last_error for job in await buried(store)] == ["the mail's octets are gone"]
+    [job] = await buried(store)
+    assert job.last_error == "the mail's octets are gone"
     assert host.mails == []
+    assert await store.write(lambda txn: drop(txn, job.id, "admin", 1)) is not None  # the store is sound again
+
+
+@pytest.mark.parametrize("answer", ["451 later", "550 never"], ids=["waiting", "given up"])
+async def test_a_job_is_dropped_with_its_octets(store: Store, relay: Relay, answer: str) -> None:
+    async with sink() as host:
+        host.at_data = answer
+        blob = await enqueue(store, host.port)
+        await relay.work_once()
+    job_id = "relay-id1-ann@relayed.example"
+    assert await is_linked(store, blob)
+    dropped = await store.write(lambda txn: drop(txn, job_id, "admin", 1))
+    assert dropped is not None and dropped.recipient == "ann@relayed.example"
+    assert await waiting(store) == await buried(store) == []
+    assert not await is_linked(store, blob)
+    assert (await audited(store))[-1] == ("queue.drop", "id1", f"ann@relayed.example: {answer}")
+    before = await audited(store)
+    assert await store.write(lambda txn: drop(txn, job_id, "admin", 1)) is None
+    assert await audited(store) == before
+
+
+async def test_a_job_dropped_while_it_is_tried_does_not_come_back(store: Store, relay: Relay) -> None:
+    async with sink() as host:
+        host.at_data = "451 later"
+        await enqueue(store, host.port)
+        [job] = await waiting(store)
+        real = relay._try
+
+        async def dropped_meanwhile(body: RelayBody) -> Failure | None:
+            await store.write(lambda txn: drop(txn, job.id, "admin", 1))
+            return await real(body)
+
+        relay._try = dropped_meanwhile  # type: ignore[method-assign]
+        await relay.work_once()
+    assert await waiting(store) == await buried(store) == []
 
 
 async def test_a_host_that_hangs_up_is_tried_again(store: Store, relay: Relay) -> None:

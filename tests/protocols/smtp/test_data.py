@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocols.smtp.data import END, DataFault, DataReader
+from protocols.smtp.data import END, Allowance, DataFault, DataReader, hops
 
 LIMIT = 10_000
 
 
 def read(wire: bytes, step: int, limit: int = LIMIT) -> tuple[bytes, bytes | None, DataFault | None]:
     """Mail, rest after the end (None: no end), fault; fed ``step`` octets at a time."""
-    reader = DataReader(limit)
+    reader = DataReader(limit, Allowance(1 << 30))
     for start in range(0, len(wire), step):
         rest = reader.feed(wire[start : start + step])
         if rest is not None:
@@ -73,7 +73,7 @@ def test_what_another_server_may_take_for_an_end_is_refused(wire: bytes, step: i
 @pytest.mark.parametrize("cut", range(1, 9))
 def test_a_mail_of_exactly_the_limit_is_taken_however_it_is_cut(cut: int) -> None:
     wire = b"x" * 98 + b"\r\n.\r\n"
-    reader = DataReader(100)
+    reader = DataReader(100, Allowance(1 << 30))
     first = reader.feed(wire[:-cut])
     rest = reader.feed(wire[-cut:]) if first is None else first
     assert (rest, reader.octets(), reader.fault) == (b"", wire[:100], None)
@@ -85,7 +85,7 @@ def test_a_mail_one_octet_over_the_limit_is_refused_and_what_follows_kept(step: 
 
 
 def test_memory_stays_bounded_by_the_limit() -> None:
-    reader = DataReader(100_000)
+    reader = DataReader(100_000, Allowance(1 << 30))
     chunk = b"y" * 65_536
     tracemalloc.start()
     try:
@@ -100,7 +100,7 @@ def test_memory_stays_bounded_by_the_limit() -> None:
 
 
 def test_an_end_mark_cut_after_the_limit_is_found() -> None:
-    reader = DataReader(10)
+    reader = DataReader(10, Allowance(1 << 30))
     for octet in b"z" * 50 + END[:-1]:
         assert reader.feed(bytes([octet])) is None
     assert reader.feed(b"\n") == b""
@@ -121,7 +121,7 @@ def test_stuffed_mails_come_back_whole(lines: list[bytes], rest: bytes, cuts: li
     mail = b"".join(line + b"\r\n" for line in lines)
     stuffed = b"".join((b"." if line.startswith(b".") else b"") + line + b"\r\n" for line in lines)
     wire = stuffed + b".\r\n" + rest
-    reader, position, turn = DataReader(LIMIT), 0, 0
+    reader, position, turn = DataReader(LIMIT, Allowance(1 << 30)), 0, 0
     found = None
     while found is None:
         step = cuts[turn % len(cuts)]
@@ -137,3 +137,33 @@ def test_nothing_taken_holds_a_bare_line_end(wire: bytes, step: int) -> None:
     if fault is None:
         assert b"\r" not in octets.replace(b"\r\n", b"")
         assert b"\n" not in octets.replace(b"\r\n", b"")
+
+
+def test_what_all_mails_hold_together_is_bounded_and_given_back() -> None:
+    allowance = Allowance(100)
+    first, second = DataReader(1_000, allowance), DataReader(1_000, allowance)
+    assert first.feed(b"x" * 60) is None
+    assert second.feed(b"y" * 60) is None
+    assert (first.fault, second.fault) == (None, DataFault.CROWDED)
+    assert second.feed(b"y" * 10_000 + b"\r\n.\r\nNOOP\r\n") == b"NOOP\r\n"
+    assert second.octets() == b""
+    assert allowance.held_octets == 62
+    assert first.feed(b"\r\n.\r\n") == b""
+    assert first.octets() == b"x" * 60 + b"\r\n"
+    first.release()
+    second.release()
+    first.release()
+    assert allowance.held_octets == 0
+
+
+HOPS = {
+    "none": (b"Subject: x\r\n\r\nReceived: in the body\r\n", 0),
+    "no header": (b"\r\nReceived: in the body\r\n", 0),
+    "two": (b"Received: a\r\n\tReceived: folded\r\nRECEIVED : b\r\nX-Received: c\r\n\r\n", 2),
+    "no body": (b"Received: a\r\nReceived: b\r\n", 2),
+}
+
+
+@pytest.mark.parametrize(("octets", "expected"), HOPS.values(), ids=HOPS)
+def test_hops_are_counted_in_the_header(octets: bytes, expected: int) -> None:
+    assert hops(octets) == expected

@@ -8,7 +8,7 @@ import pytest
 from gateway.envelope import Envelope
 from gateway.reply import Reply, accepted
 from protocols.smtp.peers import parse_xclient
-from tests.protocols.smtp.house import House, house
+from tests.protocols.smtp.house import SETTINGS, House, house
 
 HELLO = "EHLO mx.shop.example"
 MAIL = "MAIL FROM:<ana@shop.example>"
@@ -99,6 +99,61 @@ async def test_a_mail_of_exactly_the_limit_is_taken() -> None:
         await client.send(b"x" * 998 + b"\r\n.\r\n")
         assert (await client.reply())[:3] == "250"
         assert len(home.backend.mails[0][1]) == 1_000
+
+
+@pytest.mark.parametrize(("hops", "code"), [(3, "250"), (4, "554")])
+async def test_a_mail_that_goes_in_circles_is_refused(hops: int, code: str) -> None:
+    async with house(hops=3) as home:
+        client = await home.visit()
+        await client.begin()
+        await client.send("Received: from a by b; now\r\n" * hops + "Subject: x\r\n\r\nReceived: not one\r\n.\r\n")
+        reply = await client.reply()
+        assert reply[:3] == code
+        assert (reply == "554 5.4.6 too many hops, this mail is going in circles") == (code == "554")
+        assert len(home.backend.mails) == (code == "250")
+        assert await client.codes(MAIL, RCPT, "DATA", ".") == ["250", "250", "354", "250"]
+
+
+async def test_the_limit_of_hops_is_fifty() -> None:
+    assert (SETTINGS.hops, SETTINGS.data_octets_at_once) == (50, 512 * 1024 * 1024)
+
+
+async def test_mails_that_are_too_much_together_are_put_off_one_by_one() -> None:
+    """The first holds its octets while it is judged; the second finds no room, and later it does."""
+    async with house(data_octets_at_once=150_000) as home:
+        judged = asyncio.Event()
+
+        async def slow(envelope: Envelope, octets: bytes) -> Reply:
+            await judged.wait()
+            return accepted(envelope.id)
+
+        home.backend.receive = slow
+        first, second = await home.visit(), await home.visit()
+        big = b"x" * 100_000 + b"\r\n.\r\n"
+        await first.begin()
+        await first.send(big)
+        await home.backend.arrived.wait()
+        await second.begin()
+        await second.send(big)
+        assert await second.reply() == "452 4.3.1 too much mail is being received, please try again later"
+        judged.set()
+        assert (await first.reply())[:3] == "250"
+        assert home.server.allowance.held_octets == 0
+        await second.send(f"{MAIL}\r\n{RCPT}\r\nDATA\r\n".encode() + big)
+        assert [(await second.reply())[:3] for _ in range(4)] == ["250", "250", "354", "250"]
+
+
+async def test_a_client_that_leaves_in_the_middle_holds_nothing() -> None:
+    async with house() as home:
+        client = await home.visit()
+        await client.begin()
+        await client.send(b"x" * 100_000)
+        while home.server.allowance.held_octets < 100_000:
+            await asyncio.sleep(0.001)
+        client.reset()
+        await home.is_empty()
+        while home.server.allowance.held_octets:
+            await asyncio.sleep(0.001)
 
 
 async def test_a_mail_that_takes_too_long_ends_the_connection() -> None:

@@ -7,6 +7,7 @@ from store.blob.contract import BlobId
 from store.changes.engine import Store, StoreTxn
 from store.mail import uploads
 from store.mail.uploads import Ownership, TooManyUploads, UploadLimits
+from store.upkeep.expire import end_uploads
 from tests.support.mail_store import START_MS, Letter, assert_sound, deliver, new_account, new_store
 
 LIMITS = UploadLimits(waiting=3, octets=100, keep_ms=1_000)
@@ -66,6 +67,17 @@ async def test_old_uploads_end_when_new_ones_come() -> None:
     assert await owned(store, bob, new) == Ownership(None)
     await upload(store, bob, b"last", START_MS + 2_000)
     assert await owned(store, bob, new) is None
+
+
+async def test_old_uploads_of_people_who_bring_nothing_new_end_too() -> None:
+    store = new_store()
+    bob, eve = await new_account(store), await new_account(store, "eve@b.example")
+    old, new = await upload(store, bob, b"old"), await upload(store, eve, b"new", START_MS + 900)
+    assert await end_uploads(store, START_MS) == 0
+    assert await end_uploads(store, START_MS + 1) == 1
+    assert await owned(store, bob, old) is None
+    assert await owned(store, eve, new) == Ownership(None)
+    await assert_sound(store)
 
 
 @pytest.mark.parametrize(("sizes", "last"), [([1, 1, 1], 1), ([60], 41)], ids=["number", "octets"])

@@ -9,11 +9,11 @@ from store.queue import jobs
 from store.queue.jobs import BACKOFF_MS, GIVE_UP_MS, HOUR_MS, MINUTE_MS, Job
 from tests.support.mail_store import START_MS as NOW
 
-RELAY = frozenset({"relay"})
+WORK = frozenset({"work"})
 LEASE = 10 * MINUTE_MS
 
 
-def job(name: str = "a", kind: str = "relay", due_ms: int = NOW, created_ms: int = NOW) -> Job:
+def job(name: str = "a", kind: str = "work", due_ms: int = NOW, created_ms: int = NOW) -> Job:
     return Job(name, kind, b"body", created_ms, due_ms)
 
 
@@ -22,7 +22,7 @@ async def put(store: Store, *wanted: Job) -> None:
 
 
 async def claim(store: Store, now_ms: int = NOW, limit: int = 10) -> list[Job]:
-    return await jobs.claim(store, RELAY, now_ms, LEASE, limit)
+    return await jobs.claim(store, WORK, now_ms, LEASE, limit)
 
 
 async def ids(store: Store, now_ms: int = NOW, limit: int = 10) -> list[str]:

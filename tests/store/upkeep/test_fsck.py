@@ -8,12 +8,16 @@ from msgspec.structs import replace
 from store.accounts.account import Account
 from store.audit import chain
 from store.blob.chunks import chunk_key, meta_key
+from store.blob.contract import BlobId
 from store.changes.engine import AccountId, Store, StoreTxn
 from store.kv.contract import WriteTxn, counter_octets
-from store.mail import emails, mailboxes
+from store.mail import emails, mailboxes, uploads
 from store.mail.model import SEEN, Email, EmailId, MailboxId
+from store.mail.uploads import UploadLimits
 from store.quarantine import held as quarantine
 from store.quarantine.held import HELD, Held, HeldCopy
+from store.queue import jobs
+from store.queue.jobs import Job
 from store.schema import keys
 from store.schema.rows import pack
 from store.upkeep import fsck
@@ -44,6 +48,12 @@ class World:
             copies = (HeldCopy("bob@b.example", self.bob.id, "", HELD),)
             held = Held("h1", txn.keep(staged), NOW, NOW + 1, "spam", 0.9, 5, "", "", "", "", copies)
             quarantine.put(txn, held)
+            txn.link(held.blob, b"jj1")
+            jobs.put(txn, Job("j1", "relay", b"", NOW, NOW))
+            txn.link(held.blob, b"jj2")
+            jobs.put(txn, Job("j2", "relay", b"", NOW, NOW))
+            assert jobs.bury(txn, Job("j2", "relay", b"", NOW, NOW), "never")
+            uploads.add(txn.account(self.bob.id), held.blob, staged.size, NOW, UploadLimits(9, 999, 9))
             for act in ("hold", "look"):
                 chain.record(txn, NOW, "mailward", act, "h1")
             return held
@@ -150,6 +160,49 @@ BREAKAGES: dict[str, tuple[Breaking, str]] = {
     ),
     "held without octets": (lambda w: lambda t: t.delete(meta_key(w.held.blob)), "quarantine h1"),
     "held without a link": (lambda w: lambda t: t.delete(keys.link(w.held.blob, b"qh1")), "quarantine h1"),
+    "the link of a mail that waits gone": (lambda w: lambda t: t.delete(keys.link(w.held.blob, b"jj1")), "job j1: its"),
+    "the link of a mail given up gone": (lambda w: lambda t: t.delete(keys.link(w.held.blob, b"jj2")), "job j2: its"),
+    "a relayed mail without octets": (lambda w: lambda t: t.delete(chunk_key(w.held.blob, 0)), "job j1: its octets"),
+    "a job gone": (lambda w: lambda t: t.delete(keys.JOB_DEAD + b"j2"), "job j2 is not there"),
+    "a job that never comes up": (
+        lambda w: lambda t: t.delete(keys.JOB_DUE + keys.u64(NOW) + b"j1"),
+        "job j1: never comes up",
+    ),
+    "a job due without a row": (
+        lambda w: lambda t: t.put(keys.JOB_DUE + keys.u64(NOW) + b"j3", b"relay"),
+        "job j3: comes up but has no such row",
+    ),
+    "a job that cannot be read": (lambda w: lambda t: t.put(keys.JOB + b"j1", b"?"), "queue: a row cannot be read"),
+    "a link of an email that is gone": (
+        lambda w: lambda t: t.put(keys.link(w.first.blob, w.key(b"E" + keys.u64(99))), b""),
+        "email 99 is not there",
+    ),
+    "a link of another email": (
+        lambda w: lambda t: t.put(keys.link(w.held.blob, w.key(b"E" + keys.u64(w.first.id))), b""),
+        "is not there, so the octets are never collected",
+    ),
+    "a link of a held mail that is settled": (
+        lambda w: lambda t: t.put(keys.HELD + b"h1", pack(replace(w.held, copies=()))),
+        "quarantine h1 is not there",
+    ),
+    "a link to nothing": (
+        lambda w: lambda t: t.put(keys.link(BlobId(bytes(32)), b"qh1"), b""),
+        "its octets are not there as a whole",
+    ),
+    "the link of an upload gone": (
+        lambda w: lambda t: t.delete(keys.link(w.held.blob, w.key(b"P" + keys.u64(NOW)))),
+        "octets are not linked",
+    ),
+    "an upload gone": (lambda w: w.drop(keys.upload(NOW, w.held.blob)), f"upload at {NOW} is not there"),
+    "an upload of another size": (
+        lambda w: lambda t: t.put(w.key(keys.upload(NOW, w.held.blob)), keys.u64(1)),
+        "octets are not there as a whole",
+    ),
+    "an account gone": (lambda w: lambda t: t.delete(keys.account(w.bob.id)), "is gone, but rows of it are there"),
+    "an address of an account that is gone": (
+        lambda w: lambda t: t.put(keys.address("eve@b.example"), keys.u32(77)),
+        "address eve@b.example: leads to an account that is gone",
+    ),
     "an audit entry gone": (lambda w: lambda t: t.delete(keys.AUDIT + keys.u64(1)), "entry 1 is missing"),
     "a state that cannot be read": (
         lambda w: lambda t: t.put(w.key(keys.state(w.first.id)), b"\x01?"),
