@@ -172,6 +172,7 @@ def _refuse_unknown(raw: Any, kind: Any, where: str) -> None:
 
 def _check(config: Config) -> None:
     _check_values(config)
+    _check_domains(config)
     _check_addresses(config)
 
 
@@ -202,6 +203,9 @@ def _check_values(config: Config) -> None:
         raise ConfigError("tls: certificate and key belong together; one of them is missing")
     if (config.listen.imaps or config.listen.https) and not config.tls.certificate:
         raise ConfigError("listen.imaps and listen.https need tls.certificate and tls.key")
+
+
+def _check_domains(config: Config) -> None:
     for trap in config.traps.addresses:
         if not all(trap.rpartition("@")):
             raise ConfigError(f"traps.addresses: {trap!r} is no address; write one as trap@example.com")

@@ -7,14 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parseaddr
-from ipaddress import ip_address
 from pathlib import Path
 
 import structlog
 
 from gateway.checks import PURE
 from gateway.checks import pyzor as pyzor_check
-from gateway.config import Config, ConfigError, host_and_port, relay_of
+from gateway.config import Config, ConfigError, dns_server, host_and_port, relay_of
 from gateway.content.facts import ContentFacts
 from gateway.delivery.commit import Commit, Outcome
 from gateway.delivery.journal import journal
@@ -220,18 +219,9 @@ def resolver_of(config: Config) -> Resolver:
             return ZoneResolver(Zone.parse(Path(config.dns.zone).read_text("utf-8")))
         except (OSError, BadZone) as error:
             raise ConfigError(f"dns.zone: {config.dns.zone}: {error}") from error
-    servers = tuple(_dns_server(text) for text in config.dns.servers) or system_servers()
+    servers = tuple(Server(*dns_server(text)) for text in config.dns.servers) or system_servers()
     settings = UpstreamSettings(try_s=config.dns.timeout_s, total_s=config.dns.timeout_s * 2)
     return CachingResolver(UpstreamResolver(servers, settings))
-
-
-def _dns_server(text: str) -> Server:
-    host, port = text, 53
-    try:
-        ip_address(text)
-    except ValueError:
-        host, port = host_and_port(text)
-    return Server(host, port)
 
 
 def pyzor_of(config: Config) -> PyzorClient | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config import Config, ConfigError, Domain, host_and_port, load, networks_of, parse, relay_of
+from gateway.config import Config, ConfigError, Domain, dns_server, host_and_port, load, networks_of, parse, relay_of
 
 FOLDER = Path("/srv/mailward")
 DOMAIN = '[domain."example.com"]\n'
@@ -114,6 +114,15 @@ ERRORS = {
     ),
 }
 
+ERRORS |= {
+    "hostname with a line end": ('[server]\nhostname = "a\\r\\nX: y"', "server.hostname: a host name"),
+    "DNS server without a port number": ('[dns]\nservers = ["x:y"]', "'x:y': write an address"),
+    "DNS server by name": ('[dns]\nservers = ["dns.example:53"]', "dns.servers: 'dns.example:53': write an IP address"),
+    "time that has passed": ("[dns]\ntimeout_s = -1", "dns.timeout_s, dns.seconds_per_mail and pyzor.timeout_s"),
+    "trap that is no address": ('[traps]\naddresses = ["nope"]', "traps.addresses: 'nope' is no address"),
+    "domain that is an address": ('[domain."ana@example.com"]', "domain: 'ana@example.com' is no domain name"),
+}
+
 
 @pytest.mark.parametrize(("text", "sentence"), ERRORS.values(), ids=ERRORS)
 def test_each_error_says_where_and_what(text: str, sentence: str) -> None:
@@ -157,6 +166,12 @@ def test_addresses(text: str, expected: tuple[str, int]) -> None:
 def test_what_is_no_address(text: str) -> None:
     with pytest.raises(ConfigError):
         host_and_port(text)
+
+
+@pytest.mark.parametrize("text", ["192.0.2.53", "192.0.2.53:5353", "2001:db8::53", "[2001:db8::53]:5353"])
+def test_a_dns_server_is_an_address_with_or_without_a_port(text: str) -> None:
+    host, port = dns_server(text)
+    assert host in {"192.0.2.53", "2001:db8::53"} and port == (5353 if text.endswith(":5353") else 53)
 
 
 def test_relays_and_networks() -> None:
