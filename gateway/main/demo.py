@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+import signal
 import smtplib
 import socket
 import sys
 import tempfile
 import webbrowser
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -54,15 +56,19 @@ def run(*, exit_after: bool, data: Path | None, open_browser: bool, as_json: boo
     """0 when every sample got the verdict the scenario expects."""
     configure("human", level=40)  # the demo's own lines say it; only errors besides
     sys.setswitchinterval(SWITCH_S)
-    with told_plainly(), asyncio.Runner(loop_factory=loop_factory()) as runner:
+    with told_plainly(), suppress(asyncio.CancelledError), asyncio.Runner(loop_factory=loop_factory()) as runner:
         if data is not None:
             data.mkdir(parents=True, exist_ok=True)
             return runner.run(_run(data, exit_after=exit_after, open_browser=open_browser, as_json=as_json))
         with tempfile.TemporaryDirectory(prefix="mailward-demo-") as folder:
             return runner.run(_run(Path(folder), exit_after=exit_after, open_browser=open_browser, as_json=as_json))
+    return 128 + signal.SIGTERM  # told to stop before all samples were sent
 
 
 async def _run(data: Path, *, exit_after: bool, open_browser: bool, as_json: bool) -> int:
+    me = asyncio.current_task()
+    assert me is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, me.cancel)  # so that the temporary folder goes, too
     story = scenario(datetime.now(UTC))
     config = configure_demo(story, data)
     sockets = demo_sockets(exit_after=exit_after)
