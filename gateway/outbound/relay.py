@@ -13,7 +13,7 @@ import structlog
 from store.audit import chain
 from store.blob.contract import BlobId, BlobMissing
 from store.changes.engine import Store, StoreTxn
-from store.kv.contract import StoreError
+from store.kv.contract import StoreError, StoreUnavailable
 from store.queue import jobs
 from store.queue.jobs import Job
 
@@ -119,6 +119,10 @@ class Relay:
             await self._send(body, octets)
         except BlobMissing:
             return Failure("the mail's octets are gone", is_permanent=True)
+        except StoreUnavailable:
+            raise  # nobody's fault but the moment's: the lease ends and it comes again
+        except StoreError as error:
+            return Failure(f"the mail's octets cannot be read: {error}", is_permanent=False)
         except aiosmtplib.SMTPRecipientsRefused as error:
             text = "; ".join(f"{refused.code} {refused.message}" for refused in error.recipients)
             return Failure(text, is_permanent=all(500 <= refused.code < 600 for refused in error.recipients))

@@ -40,8 +40,11 @@ class Quarantine:
         label = self._learn(reception, octets, False, by, now_ms) if learn else None
 
         def body(txn: StoreTxn) -> list[HeldCopy]:
+            before = quarantine.get(txn, reception)
+            has_it = {c.account for c in before.copies if c.state == RELEASED} if before is not None else set()
             moved = quarantine.settle(txn, reception, RELEASED, by, now_ms, _chosen(addresses))
-            local = [LocalCopy(AccountId(c.account), "inbox") for c in moved if c.account is not None]
+            accounts = [c.account for c in moved if c.account is not None and c.account not in has_it]
+            local = [LocalCopy(AccountId(account), "inbox") for account in accounts]
             deliver_copies(txn, local, held.blob, digest, now_ms, reception)
             for copy in moved:
                 if copy.relay:

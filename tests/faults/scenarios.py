@@ -3,15 +3,18 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from gateway.outbound.relay import LEASE_MS
+from gateway.outbound.relay import LEASE_MS, drop
 from gateway.quarantine.acts import Quarantine
 from store.accounts import account as accounts
 from store.blob.chunks import BlobSettings, list_ids, meta_key
 from store.changes.engine import AccountTxn, StoreTxn, StoreView
-from store.mail import emails, reading
+from store.mail import emails, reading, uploads
 from store.mail.model import EmailId, MailboxId
+from store.mail.uploads import UploadLimits
 from store.quarantine.held import NotHeld
+from store.queue import jobs
 from store.upkeep.collect import Collector
+from store.upkeep.expire import end_uploads
 from tests.faults.world import World
 from tests.support.letters import GTUBE, letter
 from tests.support.mail_store import mailbox_with
@@ -107,6 +110,31 @@ async def collect(world: World) -> bool:
     return True
 
 
+async def drop_first(world: World) -> bool:
+    for job in await world.store.read(jobs.waiting):
+        await world.store.write(lambda txn, name=job.id: drop(txn, name, "admin", world.clock.ms))  # type: ignore[misc]
+    return True
+
+
+async def upload(world: World) -> bool:
+    """What a client brought yesterday, in two accounts."""
+    staged = await world.store.blobs.stage(LARGE)
+
+    def body(txn: StoreTxn) -> None:
+        limits = UploadLimits(waiting=9, octets=10 * len(LARGE), keep_ms=1_000)
+        for account in accounts.all_accounts(StoreView(txn.kv)):
+            uploads.add(txn.account(account.id), txn.keep(staged), staged.size, world.clock.ms, limits)
+
+    await world.store.write(body)
+    return True
+
+
+async def end_old_uploads(world: World) -> bool:
+    world.clock.forward(days=1)
+    await end_uploads(world.store, world.clock.ms)
+    return True
+
+
 async def hold(world: World) -> bool:
     return await receive(GTUBE, "ana@example.com", "ann@relayed.example")(world)
 
@@ -177,5 +205,7 @@ SCENARIOS: dict[str, Scenario] = {
     "relayed later": Scenario(RELAYED, relaying("451 later"), ("waiting ann@relayed.example failed",)),
     "refused by the next host": Scenario(RELAYED, relaying("550 never"), ("buried ann@relayed.example failed",)),
     "expiry": Scenario(hold, expire, ("expired ana@example.com test", "expired ann@relayed.example test")),
+    "a mail dropped from the queue": Scenario(RELAYED, drop_first, ()),
+    "uploads ended": Scenario(upload, end_old_uploads, ()),
     "collection": Scenario(litter, collect, ()),
 }

@@ -108,6 +108,10 @@ ERRORS = {
     ),
     "no quarantine": ("[quarantine]\nkeep_days = 0\n", "quarantine.keep_days: at least 1"),
     "a limit of nothing": ("[limits]\nrecipients = 0\n", "limits.recipients: must be above 0"),
+    "mails that never fit together": (
+        "[limits]\ndata_octets_at_once = 1000\n",
+        "limits.data_octets_at_once: at least limits.message_octets",
+    ),
     "doubt the wrong way round": (
         "[model]\ndoubt = [0.9, 0.1]\n",
         "model.doubt: two probabilities in rising order",

@@ -11,6 +11,7 @@ import trustme
 
 from gateway.outbound.relay import Failure, Relay, RelayBody, drop, relay_job
 from store.audit import chain
+from store.blob.chunks import chunk_key
 from store.blob.contract import BlobId
 from store.changes.engine import Store, StoreTxn
 from store.queue import jobs
@@ -199,6 +200,17 @@ async def test_octets_that_are_gone_are_given_up(store: Store, relay: Relay) -> 
         await relay.work_once()
     [job] = await buried(store)
     assert job.last_error == "the mail's octets are gone"
+    assert host.mails == []
+    assert await store.write(lambda txn: drop(txn, job.id, "admin", 1)) is not None  # the store is sound again
+
+
+async def test_octets_that_cannot_be_read_are_noted_and_not_tried_for_ever(store: Store, relay: Relay) -> None:
+    async with sink() as host:
+        blob = await enqueue(store, host.port)
+        await store.kv.write(lambda txn: txn.put(chunk_key(blob, 0), b"damage"))
+        await relay.work_once()
+    [job] = await waiting(store)
+    assert job.last_error.startswith("the mail's octets cannot be read: ")
     assert host.mails == []
     assert await store.write(lambda txn: drop(txn, job.id, "admin", 1)) is not None  # the store is sound again
 
