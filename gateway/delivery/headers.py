@@ -1,5 +1,6 @@
 """The header fields we put on top of a mail: trace, authentication, and the verdict that explains itself."""
 
+import re
 from datetime import datetime
 from email.utils import format_datetime
 
@@ -9,6 +10,8 @@ from gateway.pipeline.verdict import Action, Verdict
 
 WHY_REASONS = 4  #: strongest reasons named in X-Mailward-Why
 NAMED_FROM_NATS = 0.2
+#: What gives a Received line its structure: a client's name for itself must not write clauses of its own.
+_SPECIAL = re.compile(r"[\s()<>;,\"\\@]")
 
 
 def result_headers(facts: DataFacts, verdict: Verdict, hostname: str) -> list[tuple[str, str]]:
@@ -53,7 +56,8 @@ def received(facts: DataFacts, hostname: str, at: datetime) -> str:
     secured = f" ({envelope.peer.tls})" if envelope.peer.tls else ""
     literal = f"[{envelope.peer.ip}]" if envelope.peer.ip.version == 4 else f"[IPv6:{envelope.peer.ip}]"
     name = facts.auth.iprev.name if facts.auth.iprev.result == "pass" else "unknown"
+    client = f"{_SPECIAL.sub('?', envelope.peer.helo) or 'unknown'} ({_SPECIAL.sub('?', name)} {literal})"
     return (
-        f"from {envelope.peer.helo or 'unknown'} ({name} {literal}) by {hostname} with "
+        f"from {client} by {hostname} with "
         f"{protocol}{'S' if envelope.peer.tls else ''}{secured} id {envelope.id}; {format_datetime(at)}"
     )
