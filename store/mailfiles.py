@@ -64,6 +64,8 @@ def _of_file(path: Path) -> Iterator[MailFile]:
         size = path.stat().st_size
         with path.open("rb") as file:
             is_mbox = file.read(5) == b"From " and path.suffix.lower() not in {".eml", ".txt"}
+        if not size:
+            return  # an empty mbox holds no mail, and neither does an empty file
         if is_mbox:
             yield from _of_mbox(path)
         elif size > MAX_OCTETS:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Any
 
-from gateway.config import Config
+from gateway.config import Config, ConfigError
 from gateway.dns.resolver import Answer, Resolver, Status, failed
 from gateway.envelope import Envelope, Peer, ReceptionId, Recipient
 from gateway.learning.labels import LocalOpinions
@@ -41,6 +41,14 @@ class Told:
     helo: str = ""
     mail_from: str = ""
     recipients: tuple[str, ...] = ()
+
+
+def check_told(told: Told) -> None:
+    """Raises ConfigError where the operator wrote what no client could have been."""
+    try:
+        ip_address(told.ip or "127.0.0.1")
+    except ValueError:
+        raise ConfigError(f"--ip: {told.ip!r} is no IP address") from None
 
 
 @dataclass(frozen=True, slots=True)

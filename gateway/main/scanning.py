@@ -15,7 +15,7 @@ from gateway.cli.report import Row
 from gateway.cli.verdicts import line, table
 from gateway.config import Config, load
 from gateway.main.failures import told_plainly
-from gateway.main.offline import Judged, OfflineJudge, Told
+from gateway.main.offline import Judged, OfflineJudge, Told, check_told
 from gateway.observe.log import configure
 from gateway.pipeline.verdict import Action
 from store.mailfiles import MailFile, count_mails, read_mails, without_mbox_line
@@ -34,6 +34,7 @@ def scan(
     """Judge files one by one; 1 when any would not have been delivered."""
     configure("human")
     with told_plainly():
+        check_told(told)
         config = configured(config_path, model)
         return asyncio.run(_scan(files, config, told, use_dns=use_dns, as_json=as_json))
 

@@ -44,3 +44,11 @@ def test_a_reader_that_had_enough_ends_a_command_without_a_word(tmp_path: Path) 
 
     assert done.stderr == b""
     assert done.returncode == 128 + signal.SIGPIPE
+
+
+def test_a_client_address_that_is_none_is_wrong_usage(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*MAILWARD, "scan", "--ip", "nope", str(tmp_path / "note.eml")], capture_output=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr == b"mailward: --ip: 'nope' is no IP address\n"
