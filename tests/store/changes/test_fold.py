@@ -2,8 +2,11 @@
 
 import pytest
 
-from store.changes.engine import AccountId, Change, Kind, Store
+from store.accounts import account as accounts
+from store.accounts.account import Account
+from store.changes.engine import AccountId, Change, Kind, Store, StoreTxn
 from store.changes.log import CannotCalculateChanges, Changes, changes_since
+from store.schema import keys
 
 ACCOUNT = AccountId(1)
 C, U, D, N = Change.CREATED, Change.UPDATED, Change.DESTROYED, Change.COUNTED
@@ -23,6 +26,17 @@ FOLDS: dict[str, tuple[list[Change], str]] = {
     "counted, destroyed": ([N, D], "destroyed"),
     "created, destroyed, created": ([C, D, C], "created"),
 }
+
+
+@pytest.fixture(autouse=True)
+async def account(store: Store) -> None:
+    """Whose changes they are; without mailboxes, which would be changes of their own."""
+
+    def body(txn: StoreTxn) -> None:
+        accounts.save(txn, Account(ACCOUNT, "bob@b.example", "", ""))
+        txn.kv.put(keys.address("bob@b.example"), keys.u32(ACCOUNT))
+
+    await store.write(body)
 
 
 async def log(store: Store, *changes: Change, object_id: int = 5) -> None:
