@@ -66,6 +66,15 @@ class RawScores:
 
 
 @dataclass(frozen=True, slots=True)
+class Window:
+    """The run of words that looks most like spam."""
+
+    score: float  #: linear, before calibration
+    first: int  #: number of its first word
+    words: int
+
+
+@dataclass(frozen=True, slots=True)
 class Pull:
     """A word, or two neighbouring words, and what it adds to the log-odds: positive towards spam."""
 
@@ -105,7 +114,7 @@ class Bayes:
         return RawScores(
             complement=float(weights.complement[vector.slots] @ vector.values),
             linear=float(weights.linear[vector.slots] @ vector.values) + weights.linear_bias,
-            window=self._worst_window(features) + weights.linear_bias,
+            window=self.worst_window(features).score,
         )
 
     def score(self, features: Features, vector: Vector | None = None) -> float:
@@ -114,11 +123,11 @@ class Bayes:
         nats = self.calibration(raw.complement, raw.linear, raw.window)
         return float(min(CLIP, max(-CLIP, nats)))
 
-    def _worst_window(self, features: Features) -> float:
-        """The greatest linear score over all runs of WINDOW words, each scaled as a mail of its own."""
+    def worst_window(self, features: Features, most: int = WINDOW) -> Window:
+        """The greatest linear score over all runs of ``most`` words, each scaled as a mail of its own."""
         words = features.words
         if not len(words):
-            return 0.0
+            return Window(self.weights.linear_bias, 0, 0)
         numbers = np.concatenate((words, features.pairs))
         slots = self._slot_of[numbers]
         known = slots >= 0
@@ -126,10 +135,12 @@ class Bayes:
         squares = np.where(known, self.weights.idf[slots], self._unknown(numbers)).astype(np.float64) ** 2
         pulls[: len(words) - 1] += pulls[len(words) :]
         squares[: len(words) - 1] += squares[len(words) :]
-        size = min(WINDOW, len(words))
+        size = min(most, len(words))
         sums = _run_sums(pulls[: len(words)], size)
         lengths = np.sqrt(_run_sums(squares[: len(words)], size))
-        return float((sums / np.maximum(lengths, 1e-6)).max())
+        scores = sums / np.maximum(lengths, 1e-6)
+        first = int(scores.argmax())
+        return Window(float(scores[first]) + self.weights.linear_bias, first, size)
 
     def top_words(
         self, view: MailView, features: Features, most: int = 10, vector: Vector | None = None
@@ -197,4 +208,15 @@ def write_weights(path: Path, weights: WordWeights) -> None:
     )
 
 
-__all__ = ["CLIP", "Bayes", "Hashes", "Pull", "RawScores", "Vector", "WordCalibration", "WordWeights", "read_weights"]
+__all__ = [
+    "CLIP",
+    "Bayes",
+    "Hashes",
+    "Pull",
+    "RawScores",
+    "Vector",
+    "Window",
+    "WordCalibration",
+    "WordWeights",
+    "read_weights",
+]

@@ -59,11 +59,14 @@ class LanguageModel:
 
     def score(self, view: MailView) -> LmScore:
         """Read the mail. 3 to 15 ms of one core. Raises as ``open`` does."""
+        return self.score_text(view.normal)
+
+    def score_text(self, normal: str) -> LmScore:
+        """Read a normalised text: a mail or a passage of one. Raises as ``open`` does."""
         if self._session is None:
             self.open()
-        ids = np.array([self.pieces(view.normal)], dtype=np.int64)
-        mask = np.ones_like(ids)
-        logits = self._session.run(None, {"input_ids": ids, "attention_mask": mask})[0][0]
+        ids = np.array([self.pieces(normal)], dtype=np.int64)
+        logits = self._session.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids)})[0][0]
         return read_logits([float(x) for x in logits], self.classes)
 
     def pieces(self, normal: str) -> list[int]:

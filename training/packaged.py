@@ -22,11 +22,11 @@ from training.corpus.split import halves, without_duplicates
 from training.evaluate.held_out import evaluate
 from training.export import copy_from, write_card, write_words
 from training.fit.stack import ALONE, fit_stack, set_aside
-from training.fit.words import balance, fit_words
+from training.fit.words import FittedWords, balance, fit_words
 from training.modern.compose import mails
 from training.progress import Progress, bars
 
-PER_SCENARIO = 24
+PER_SCENARIO = 18
 SEED = 7
 
 
@@ -53,7 +53,7 @@ def build(train: list[Sample], held: list[Sample], language: Path | None, out: P
             for name in LANGUAGE_FILES:
                 (out / name).unlink(missing_ok=True)
             copy_from(language, out)
-        stack = _stack(train, [float(x) for x in fitted.out_of_fold], out, progress)
+        stack = _stack(train, fitted, out, progress)
     copy_from(artefact.DEFAULT, out)
     write_words(out, fitted.weights, fitted.calibration, stack)
     created = datetime.now(UTC)
@@ -66,7 +66,7 @@ def build(train: list[Sample], held: list[Sample], language: Path | None, out: P
     write_card(out, train, metrics, seed=SEED, created=created, notes="held-out: buckets 7 to 9, and whole scenarios")
 
 
-def _stack(train: list[Sample], words: list[float], out: Path, progress: Progress) -> Stack:
+def _stack(train: list[Sample], fitted: FittedWords, out: Path, progress: Progress) -> Stack:
     """On the families the language model was not tuned on, with the word model's out-of-fold scores."""
     reader = LanguageModel(out / "lm.onnx", out / "tokenizer.json")
     chosen = [i for i, s in enumerate(train) if set_aside(s)]
@@ -76,7 +76,7 @@ def _stack(train: list[Sample], words: list[float], out: Path, progress: Progres
         progress("language model reads", done, len(chosen))
     aside = [train[i] for i in chosen]
     truth = [s.label.is_unwanted for s in aside]
-    return fit_stack([words[i] for i in chosen], said, truth, list(balance(aside)), ALONE)
+    return fit_stack([float(fitted.out_of_fold[i]) for i in chosen], said, truth, list(balance(aside)), ALONE)
 
 
 @click.command(help=__doc__)

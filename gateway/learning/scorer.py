@@ -1,5 +1,6 @@
 """The models as the judge asks them: shipped words, local likeness, and the language model's correction."""
 
+from functools import partial
 from hashlib import blake2b
 
 from gateway.learning.labels import LocalOpinions
@@ -8,6 +9,7 @@ from gateway.pipeline.judge import Opinion
 from models.artefact import Artefact
 from models.features import Features, extract
 from models.lm import LanguageModel, LmScore
+from models.reading import read
 from models.view import MailView
 
 TOP_WORDS = 5
@@ -56,17 +58,19 @@ class ModelScorer:
         model = self._artefact.language if self._use_language else None
         if model is None:
             return None
-        score = self._read(model, view)
+        bayes, stack = self._artefact.bayes, self._artefact.stack
+        ask = partial(self._read, model)
+        reading = read(bayes, stack, ask, view, self._features(view), words.log_odds)
+        score = reading.language
         kind = max(score.classes, key=lambda name: score.classes[name])
-        correction = self._artefact.stack.correction(words.log_odds, score.log_odds)
-        return Opinion(correction, f"{kind} ({score.classes[kind]:.0%})", kind)
+        return Opinion(reading.log_odds - words.log_odds, f"{kind} ({score.classes[kind]:.0%})", kind)
 
-    def _read(self, model: LanguageModel, view: MailView) -> LmScore:
+    def _read(self, model: LanguageModel, normal: str) -> LmScore:
         """A campaign's mails are read once: the model sees nothing but the normal form."""
-        key = blake2b(view.normal.encode("utf-8", "replace"), digest_size=16).digest()
+        key = blake2b(normal.encode("utf-8", "replace"), digest_size=16).digest()
         known = self._scores.get(key)
         if known is None:
-            known = model.score(view)
+            known = model.score_text(normal)
             self._scores[key] = known
             if len(self._scores) > REMEMBERED_SCORES:
                 self._scores.pop(next(iter(self._scores)), None)

@@ -123,15 +123,19 @@ def explain(reception: str, config_path: Path, as_json: bool) -> None:
 @click.option("--spam", type=click.Path(path_type=Path, exists=True), required=True, help="Unwanted mail.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the new model.")
 @click.option("--seed", type=int, default=0)
+@click.option("--language-model", is_flag=True, help="Fine-tune the language model too (20 minutes; training extra).")
+@click.option("--no-composed", is_flag=True, help="Learn from this mail alone, not from the shipped examples as well.")
 @JSON
-def train(ham: Path, spam: Path, out: Path, seed: int, as_json: bool) -> None:
+def train(ham: Path, spam: Path, out: Path, seed: int, language_model: bool, no_composed: bool, as_json: bool) -> None:
     """Train a model on your own mail; use it with --model, or model.directory in the configuration.
 
     Example: mailward train --ham ~/Mail/archive --spam ~/Mail/junk --out model
     """
+    from gateway.main.teaching import Options
     from gateway.main.teaching import train as run
 
-    sys.exit(run(ham, spam, out, seed=seed, as_json=as_json))
+    options = Options(composed=not no_composed, language_model=language_model)
+    sys.exit(run(ham, spam, out, seed=seed, options=options, as_json=as_json))
 
 
 @main.command()

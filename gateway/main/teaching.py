@@ -7,17 +7,22 @@ from pathlib import Path
 
 from gateway.main.failures import told_plainly
 from gateway.observe.log import configure
-from training.main import UnlearnableInput, UnreadableCorpus, bars
+from training.main import Options, UnlearnableInput, UnreadableCorpus, bars
 from training.main import evaluate as measure
 from training.main import train as fit
 
+__all__ = ["Options", "train"]
 
-def train(ham: Path, spam: Path, out: Path, *, seed: int, as_json: bool) -> int:
+
+def train(ham: Path, spam: Path, out: Path, *, seed: int, options: Options, as_json: bool) -> int:
     """Train words, calibration and combination on two paths of mail, and say how well it does on held-out mail."""
     configure("human")
     with told_plainly():
         try:
-            card = fit(ham, spam, out, bars(), seed)
+            card = fit(ham, spam, out, bars(), seed, options=options)
+        except ModuleNotFoundError as error:
+            print(f"mailward: {error.name} is not installed: pip install 'mailward[training]'")
+            return 2
         except (UnreadableCorpus, UnlearnableInput) as error:
             print(f"mailward: {error}", file=sys.stderr)
             return 2

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from store.message.mime import parse_message
 from training.corpus.readers import read_path, spamassassin
 from training.corpus.sample import Label, Mail, read
 from training.corpus.split import halves, without_duplicates
-from training.modern.compose import HELD_OUT, compose, mails, scenarios
+from training.modern.compose import HELD_OUT, HELD_OUT_PREFIX, compose, mails, scenarios
 
 ONE = b"Subject: one\r\n\r\nThe first mail speaks of bees.\r\n"
 TWO = b"Subject: two\r\n\r\nThe second mail speaks of mills.\r\n"
@@ -80,12 +81,13 @@ def test_composed_mail_is_varied_and_deterministic() -> None:
 def test_held_out_families_are_never_in_training() -> None:
     training = {m.family for m in mails(1, 1, held_out=False)}
     held = {m.family for m in mails(1, 1, held_out=True)}
-    assert held == HELD_OUT
+    assert {f for f in held if not f.startswith(HELD_OUT_PREFIX)} == HELD_OUT
+    assert sum(f.startswith(HELD_OUT_PREFIX) for f in held) > 25
     assert not training & held
 
 
 def test_every_scenario_fills_all_its_slots() -> None:
-    assert len({(s.family, s.label, s.language) for s in scenarios()}) == len(scenarios()) > 150
+    assert len({(s.family, s.label, s.language) for s in scenarios()}) == len(scenarios()) > 330
     for scenario in scenarios():
         view = read(Mail(compose(scenario, random.Random(1)), scenario.label, "t")).view
         assert "{" not in view.subject + view.text, (scenario.family, scenario.language)
@@ -93,4 +95,24 @@ def test_every_scenario_fills_all_its_slots() -> None:
 
 def test_both_labels_speak_every_language() -> None:
     spoken = {(s.language, s.label.is_unwanted) for s in scenarios()}
-    assert spoken == {(code, bad) for code in ("en", "de", "nl", "fr", "es", "it", "pt", "pl") for bad in (True, False)}
+    codes = ("en", "de", "nl", "fr", "es", "it", "pt", "pl", "sv", "ja", "zh")
+    assert spoken == {(code, bad) for code in codes for bad in (True, False)}
+
+
+def test_a_bounce_is_a_delivery_report() -> None:
+    bounce = next(s for s in scenarios() if s.kind == "bounce")
+    message = parse_message(compose(bounce, random.Random(2)))
+    assert message.root.type == "multipart/report"
+    assert [p.type for p in message.root.children] == ["text/plain", "message/delivery-status", "message/rfc822"]
+
+
+@pytest.mark.parametrize("language", ["en", "de", "ja", "sv"])
+def test_surroundings_come_alike_to_both_labels(language: str) -> None:
+    """Quotes and signatures must say nothing of the label."""
+    shares = []
+    for bad in (True, False):
+        some = [s for s in scenarios() if s.language == language and s.label.is_unwanted is bad and not s.links]
+        rng = random.Random(4)
+        views = [read(Mail(compose(s, rng), s.label, "t")).view for s in some for _ in range(400 // len(some))]
+        shares.append(sum(">" in v.plain_text for v in views if not v.has_html) / len(views))
+    assert abs(shares[0] - shares[1]) < 0.12

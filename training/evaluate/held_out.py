@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from models.artefact import Artefact
+from models.reading import read
 from training.corpus.sample import Sample
 from training.evaluate.measures import Measures, measure
 
@@ -11,7 +12,9 @@ def nats_of(model: Artefact, sample: Sample, *, language: bool) -> float:
     """What the content models say together, without the prior; the words alone without ``language``."""
     words = model.bayes.score(sample.features)
     reader = model.language if language else None
-    return words if reader is None else model.stack(words, reader.score(sample.view).log_odds)
+    if reader is None:
+        return words
+    return read(model.bayes, model.stack, reader.score_text, sample.view, sample.features, words).log_odds
 
 
 def evaluate(model: Artefact, samples: Sequence[Sample], *, language: bool = False) -> dict[str, Measures]:

@@ -19,6 +19,7 @@ Floats = NDArray[np.float32]
 _BLOCK = 32  #: values that share a scale
 _BLOCK_OCTETS = 18  #: two of scale, sixteen of nibbles
 SPECIAL = 4  #: <s>, <pad>, </s>, <unk>: the first pieces, kept in place
+EAST_ASIAN = 2_500  #: Chinese and Japanese pieces kept besides those the texts use
 
 
 class UnreadableBase(Exception):
@@ -144,6 +145,8 @@ def cut_vocabulary(base: Base, texts: Iterable[str], keep: int) -> Base:
     letters = [i for i, (p, _) in enumerate(base.pieces) if i >= SPECIAL and len(p.lstrip("▁")) <= 1 and _common(p)]
     chosen |= dict.fromkeys(letters)
     chosen |= dict.fromkeys(i for i, n in used.most_common() if n >= 2)
+    east = [i for i, (p, _) in enumerate(base.pieces) if i >= SPECIAL and _east_asian(p)][:EAST_ASIAN]
+    chosen |= dict.fromkeys(east)
     for number, (piece, _) in enumerate(base.pieces):
         if len(chosen) >= keep:
             break
@@ -170,6 +173,12 @@ def _common(piece: str) -> bool:
 
 def _latin(piece: str) -> bool:
     return all(ord(c) < 0x250 or c == "▁" for c in piece)
+
+
+def _east_asian(piece: str) -> bool:
+    """One or two Chinese characters or kana."""
+    letters = piece.lstrip("▁")
+    return 0 < len(letters) <= 2 and all("\u3040" <= c <= "\u30ff" or "\u4e00" <= c <= "\u9fff" for c in letters)
 
 
 def tokenizer_of(pieces: Sequence[tuple[str, float]]) -> Any:

@@ -22,11 +22,11 @@ from training.fit.encoder import Encoder, from_base
 from training.progress import Progress, quiet
 
 LAYERS = (0, 1, 2)  #: of the base's twelve; the lowest ones suffer least from losing the rest
-VOCABULARY = 19_000
+VOCABULARY = 22_500
 _BATCH = 16
 _START, _PAD, _END = 0, 1, 2
 _KEPT_CHARACTERS = 4_000  #: of a mail's text that training looks at
-_PER_PASS = {"spamassassin": 2_600, "enron": 350}  #: at most so many mails of a source in one pass
+_PER_PASS = {"spamassassin": 2_600, "enron": 350, "modern": 4_400}  #: at most so many mails of a source in one pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,7 @@ class Plan:
     seconds: float = 1_200.0  #: wall clock; the learning rate falls to nothing over it
     rate: float = 2e-4
     seed: int = 7
+    start: Path | None = None  #: weights of an earlier run to go on from; its vocabulary may be another one
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,10 @@ def train(base: Base, data: Sequence[Example], plan: Plan, progress: Progress = 
     torch.manual_seed(plan.seed)
     rng = random.Random(plan.seed)
     model = from_base(base, PIECES, len(CLASSES))
+    if plan.start is not None:
+        state = torch.load(plan.start, weights_only=True)
+        state.pop("words.weight")  # frozen, so the base's rows for this vocabulary are the same
+        model.load_state_dict(state, strict=False)
     for frozen in (model.words, model.positions):
         frozen.weight.requires_grad_(False)
     head = [p for n, p in model.named_parameters() if n.startswith("head")]
@@ -141,12 +146,12 @@ def _seen(example: Example, rng: random.Random, data: Sequence[Example]) -> list
     """The pieces of one reading: mostly as served, sometimes a window, sometimes with innocent text around a spam."""
     pieces, inner = list(example.pieces), PIECES - 2
     chance = rng.random()
-    if chance < 0.15 and len(pieces) > inner:
+    if chance < 0.2 and len(pieces) > inner:
         start = rng.randrange(len(pieces) - inner)
         pieces = pieces[start : start + inner]
-    elif chance < 0.22 and len(pieces) > 40:
+    elif chance < 0.25 and len(pieces) > 40:
         del pieces[: rng.randrange(4, 16)]
-    elif chance < 0.38 and example.unwanted:
+    elif chance < 0.4 and example.unwanted:
         other = rng.choice(data)
         if not other.unwanted and len(other.pieces) > 20:
             size = rng.randrange(10, 60)

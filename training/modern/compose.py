@@ -1,15 +1,16 @@
 """From scenarios to raw mails. Deterministic by seed; legitimate and malicious mails pass through the same renderer."""
 
-import html
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from email.message import EmailMessage
+from email.message import EmailMessage, Message
 from functools import cache
 from importlib import resources
 
 from training.corpus.sample import Label, Mail
+from training.modern.page import Page
 from training.modern.slots import Slots, fill, slug
+from training.modern.voices import voice
 
 SOURCE = "modern"
 
@@ -21,33 +22,8 @@ HELD_OUT = frozenset(
     )
 )
 
-_FOOTERS = {
-    "en": (
-        "You receive this mail because you have an account with us. {brand}, {street}, {city}.",
-        "This is an automatic message, please do not reply. {brand} customer service",
-        "© {brand}. All rights reserved. Privacy - Terms - Contact",
-        "",
-        "",
-    ),
-    "de": ("Dies ist eine automatische Nachricht, bitte nicht antworten. {brand}", "{brand}, {street}, {city}", ""),
-    "nl": ("Dit is een automatisch bericht, u kunt niet antwoorden. {brand}", "{brand}, {street}, {city}", ""),
-    "fr": ("Ceci est un message automatique, merci de ne pas y répondre. {brand}", "{brand}, {street}, {city}", ""),
-    "es": ("Mensaje automático, por favor no responda. {brand}", "{brand}, {street}, {city}", ""),
-    "it": ("Messaggio automatico, si prega di non rispondere. {brand}", "{brand}, {street}, {city}", ""),
-    "pt": ("Mensagem automática, por favor não responda. {brand}", "{brand}, {street}, {city}", ""),
-    "pl": ("Wiadomość automatyczna, prosimy nie odpowiadać. {brand}", "{brand}, {street}, {city}", ""),
-}
-_UNSUBSCRIBE = {
-    "en": "Unsubscribe",
-    "de": "Abmelden",
-    "nl": "Afmelden",
-    "fr": "Se désabonner",
-    "es": "Darse de baja",
-    "it": "Annulla iscrizione",
-    "pt": "Cancelar subscrição",
-    "pl": "Wypisz się",
-}
-_COLOURS = ("#0a58ca", "#d35400", "#198754", "#6f42c1", "#b02a37", "#333333", "#ffcc00")
+#: Written later for the same purpose; see scenarios/unseen.txt.
+HELD_OUT_PREFIX = "unseen-"
 
 
 @dataclass(slots=True)
@@ -63,6 +39,7 @@ class Scenario:
     link_at: int = 0  #: paragraph before which the link stands
     attachments: list[str] = field(default_factory=list)
     unsubscribe: bool = False
+    kind: str = ""  #: "bounce" for a delivery report, "list" for a mailing list
 
 
 @cache
@@ -92,7 +69,7 @@ def _parse(text: str) -> Iterator[Scenario]:
 
 def _take(scenario: Scenario, line: str) -> None:
     kind, _, rest = line.partition(":")
-    choices = [c.strip() for c in (rest if kind in "SLAU" else line).split("|")]
+    choices = [c.strip() for c in (rest if kind in "SLAUK" else line).split("|")]
     match kind:
         case "S":
             scenario.subjects = choices
@@ -102,14 +79,21 @@ def _take(scenario: Scenario, line: str) -> None:
             scenario.attachments = choices
         case "U":
             scenario.unsubscribe = True
+        case "K":
+            scenario.kind = rest.strip()
         case _:
             scenario.paragraphs.append(choices)
+
+
+def is_held_out(family: str) -> bool:
+    """True for families that no model may learn from."""
+    return family in HELD_OUT or family.startswith(HELD_OUT_PREFIX)
 
 
 def mails(per_scenario: int, seed: int, *, held_out: bool) -> Iterator[Mail]:
     """Composed mails of the training families, or of the held-out ones."""
     for scenario in scenarios():
-        if (scenario.family in HELD_OUT) is held_out:
+        if is_held_out(scenario.family) is held_out:
             rng = random.Random(f"{seed}/{scenario.family}/{scenario.label}/{scenario.language}")
             for _ in range(per_scenario):
                 yield Mail(compose(scenario, rng), scenario.label, SOURCE, scenario.family)
@@ -119,35 +103,89 @@ def compose(scenario: Scenario, rng: random.Random) -> bytes:
     """One mail of a scenario."""
     slots = fill(rng, scenario.language)
     brand = _brand(scenario, slots, rng)
+    slots |= {"brand": brand, "slug": slug(brand) or "shop"}
     paragraphs = [rng.choice(choices).format_map(slots) for choices in scenario.paragraphs]
     if rng.random() < 0.25 and len(paragraphs) > 3:
         del paragraphs[rng.randrange(2, len(paragraphs))]
-    footer = rng.choice(_FOOTERS[scenario.language]).format_map({**slots, "brand": brand})
-    link = rng.choice(scenario.links).format_map(slots) if scenario.links else ""
-    url = _url(scenario, brand, rng)
     mail = EmailMessage()
-    mail["From"] = f"{brand if scenario.links else slots['person']} <office@{slug(brand)}.example>"
+    mail["From"] = f"{brand if scenario.links else slots['person']} <office@{slots['slug']}.example>"
     mail["To"] = slots["email"]
     mail["Subject"] = rng.choice(scenario.subjects).format_map(slots)
     mail["Date"] = "Tue, 03 Mar 2026 09:12:00 +0000"
-    page = _Page(paragraphs, min(scenario.link_at, len(paragraphs)), link, url, footer if scenario.links else "")
+    page = Page(paragraphs, min(scenario.link_at, len(paragraphs)))
+    _surround(page, scenario, slots, rng)
+    if scenario.links:
+        page.link = rng.choice(scenario.links).format_map(slots)
+        page.url = _url(scenario, slots["slug"], rng)
     if scenario.unsubscribe:
-        mail["List-Unsubscribe"] = f"<https://{slug(brand)}.example/u/{rng.randrange(10**6)}>"
-        page.unsubscribe = _UNSUBSCRIBE[scenario.language]
-    shape = rng.random()
-    if shape < 0.3 or (not scenario.links and shape < 0.7):
-        mail.set_content(page.plain())
-    elif shape < 0.8:
-        mail.set_content(page.plain())
-        mail.add_alternative(page.markup(rng), subtype="html")
-    else:
-        mail.set_content(page.markup(rng), subtype="html")
+        page.url = page.url or _url(scenario, slots["slug"], rng)
+        mail["List-Unsubscribe"] = f"<https://{slots['slug']}.example/u/{rng.randrange(10**6)}>"
+        page.unsubscribe = voice("unsubscribe", scenario.language, slots, rng)
+    _write(mail, page, scenario, rng)
     for extension in [rng.choice(scenario.attachments)] if scenario.attachments else []:
         name = f"{slots['ref']}.{extension}"
         mail.add_attachment(b"%composed\n", maintype="application", subtype="octet-stream", filename=name)
-    for number, part in enumerate(p for p in mail.walk() if p.is_multipart()):
+    for number, part in enumerate(p for p in mail.walk() if p.get_content_maintype() == "multipart"):
         part.set_boundary(f"=_{number}_{slots['ref']}")  # the library's own boundaries come from an unseeded source
     return mail.as_bytes()
+
+
+def _surround(page: Page, scenario: Scenario, slots: Slots, rng: random.Random) -> None:
+    """Signature, small print, quoted mail, footer: by chance, and never by whether the mail is wanted."""
+    language = scenario.language
+    if scenario.links:
+        page.footer = voice("footer", language, slots, rng)
+        if rng.random() < 0.4:
+            page.preheader = voice("pre", language, slots, rng) or page.paragraphs[-1]
+    elif scenario.kind != "bounce":
+        if rng.random() < 0.3:
+            page.after.append(voice("sign", language, slots, rng))
+        if rng.random() < 0.2:
+            page.after.append(voice("fine", language, slots, rng))
+        if rng.random() < 0.2:
+            page.quote_head = voice("head", language, slots, rng)
+            page.quote = voice("quote", language, slots, rng)
+    if scenario.kind == "list":
+        page.after.append(voice("list", language, slots, rng))
+
+
+def _write(mail: EmailMessage, page: Page, scenario: Scenario, rng: random.Random) -> None:
+    """Body in one of the usual shapes: text, both, or HTML alone."""
+    shape = rng.random()
+    if scenario.kind:
+        mail.set_content(page.plain(rng))
+        if scenario.kind == "bounce":
+            _as_report(mail, rng)
+        else:
+            mail["List-Id"] = "<list.lists.example>"
+    elif shape < 0.3 or (not scenario.links and shape < 0.7):
+        mail.set_content(page.plain(rng))
+    elif shape < 0.8:
+        mail.set_content(page.plain(rng))
+        mail.add_alternative(page.markup(rng), subtype="html")
+    else:
+        mail.set_content(page.markup(rng), subtype="html")
+
+
+def _as_report(mail: EmailMessage, rng: random.Random) -> None:
+    """A delivery report as RFC 3464 has it: text, machine part, the mail that came back."""
+    mail.make_mixed()
+    mail.replace_header("Content-Type", "multipart/report; report-type=delivery-status")
+    host, failed = Message(), Message()
+    host["Reporting-MTA"] = "dns; mx.example"
+    failed["Final-Recipient"] = "rfc822; gone@far.example"
+    failed["Action"] = "failed"
+    failed["Status"] = f"5.{rng.randrange(1, 8)}.1"
+    status = EmailMessage()
+    status["Content-Type"] = "message/delivery-status"
+    status.set_payload([host, failed])
+    mail.attach(status)
+    sent = EmailMessage()
+    sent["Subject"] = rng.choice(("Minutes", "Hello", "Offer", "Tuesday", "Documents"))
+    sent.set_content(rng.choice(("See attached.\n", "Are you coming on Tuesday?\n", "Thanks, talk soon.\n")))
+    back = EmailMessage()
+    back.set_content(sent)
+    mail.attach(back)
 
 
 def _brand(scenario: Scenario, slots: Slots, rng: random.Random) -> str:
@@ -157,8 +195,8 @@ def _brand(scenario: Scenario, slots: Slots, rng: random.Random) -> str:
     return named[0] if named else slots[rng.choice(("company", "shop"))]
 
 
-def _url(scenario: Scenario, brand: str, rng: random.Random) -> str:
-    name, token = slug(brand), "".join(rng.choice("abcdef0123456789") for _ in range(rng.randrange(6, 24)))
+def _url(scenario: Scenario, name: str, rng: random.Random) -> str:
+    token = "".join(rng.choice("abcdef0123456789") for _ in range(rng.randrange(6, 24)))
     if not scenario.label.is_unwanted:
         host = rng.choice((f"www.{name}.example", f"{name}.example", f"click.{name}.example", "t.mailhub.example"))
         return f"https://{host}/{rng.choice(('t', 'track', 'a', 'view', 'n'))}/{token}"
@@ -172,50 +210,3 @@ def _url(scenario: Scenario, brand: str, rng: random.Random) -> str:
         )
     )
     return f"{rng.choice(('https', 'https', 'http'))}://{host}/{rng.choice((name, 't', 'login', 'a', 'view'))}/{token}"
-
-
-@dataclass(slots=True)
-class _Page:
-    """Text and link of a mail, as plain text and as HTML."""
-
-    paragraphs: list[str]
-    link_at: int
-    link: str
-    url: str
-    footer: str
-    unsubscribe: str = ""
-
-    def plain(self) -> str:
-        lines = list(self.paragraphs)
-        if self.link:
-            lines.insert(self.link_at, f"{self.link}: {self.url}")
-        if self.footer:
-            lines.append(f"-- \n{self.footer}")
-        if self.unsubscribe:
-            lines.append(f"{self.unsubscribe}: {self.url}/u")
-        return "\n\n".join(line for line in lines if line) + "\n"
-
-    def markup(self, rng: random.Random) -> str:
-        colour = rng.choice(_COLOURS)
-        blocks = [f"<p>{html.escape(p)}</p>" for p in self.paragraphs]
-        if self.link:
-            style = f"background:{colour};color:#fff;padding:10px 18px;text-decoration:none"
-            blocks.insert(self.link_at, f'<p><a href="{self.url}" style="{style}">{html.escape(self.link)}</a></p>')
-        if self.footer:
-            blocks.append(f'<p style="font-size:11px;color:#777">{html.escape(self.footer)}</p>')
-        if self.unsubscribe:
-            blocks.append(f'<p><a href="{self.url}/u">{html.escape(self.unsubscribe)}</a></p>')
-        inner = "".join(blocks)
-        if not self.link:
-            return f"<html><body><div>{inner}</div></body></html>"
-        head = (
-            f'<div style="display:none;max-height:0">{html.escape(self.paragraphs[1])}</div>'
-            if rng.random() < 0.4
-            else ""
-        )
-        logo = '<img src="https://cdn.example/logo.png" alt="" width="120">' if rng.random() < 0.6 else ""
-        return (
-            f'<html><head><meta charset="utf-8"></head><body style="margin:0;background:#f4f4f4">{head}'
-            f'<table width="600" align="center" bgcolor="#ffffff"><tr><td style="padding:24px;font-family:Arial">'
-            f"{logo}{inner}</td></tr></table></body></html>"
-        )

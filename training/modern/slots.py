@@ -13,6 +13,9 @@ _DAYS = {
     "it": "lunedì martedì mercoledì giovedì venerdì sabato",
     "pt": "segunda-feira terça-feira quarta-feira quinta-feira sexta-feira sábado",
     "pl": "poniedziałek wtorek środa czwartek piątek sobota",
+    "sv": "måndag tisdag onsdag torsdag fredag lördag",
+    "ja": "月曜日 火曜日 水曜日 木曜日 金曜日 土曜日",
+    "zh": "周一 周二 周三 周四 周五 周六",
 }
 _MONTHS = {
     "en": "January March May June August October November",
@@ -23,6 +26,9 @@ _MONTHS = {
     "it": "gennaio marzo maggio giugno agosto ottobre novembre",
     "pt": "janeiro março maio junho agosto outubro novembro",
     "pl": "styczeń marzec maj czerwiec sierpień październik listopad",
+    "sv": "januari mars maj juni augusti oktober november",
+    "ja": "1月 3月 5月 6月 8月 10月 11月",
+    "zh": "一月 三月 五月 六月 八月 十月 十一月",
 }
 
 _FORTUNES = ("$4,500,000", "1.250.000 EUR", "£850,000", "2,400,000 USD", "3.2 million", "$15,800,000")
@@ -52,8 +58,10 @@ def _sum(rng: random.Random, low: int, high: int, language: str) -> str:
     if language == "en":
         text = f"{whole:,}.{cents:02d}"
         return rng.choice((f"${text}", f"£{text}", f"€{text}", f"{text} USD", f"{text} EUR"))
-    if language == "pl":
-        return f"{whole},{cents:02d} zł"
+    if language in ("pl", "sv"):
+        return f"{whole},{cents:02d} {'zł' if language == 'pl' else 'kr'}"
+    if language in ("ja", "zh"):
+        return f"{whole * 30:,}円" if language == "ja" else f"{whole}.{cents:02d}元"
     return rng.choice((f"{whole},{cents:02d} €", f"{whole},{cents:02d} EUR"))
 
 
@@ -63,6 +71,8 @@ def _clock(rng: random.Random, low: int, high: int) -> str:
 
 def _date(rng: random.Random, language: str) -> str:
     day = rng.randrange(1, 29)
+    if language in ("ja", "zh"):
+        return f"{rng.randrange(1, 13)}月{day}日"
     if rng.random() < 0.4:
         return f"{day:02d}.{rng.randrange(1, 13):02d}.20{rng.randrange(19, 28)}"
     return f"{day} {rng.choice(_MONTHS[language].split())}"
@@ -75,13 +85,13 @@ def _reference(rng: random.Random) -> str:
 
 def fill(rng: random.Random, language: str) -> Slots:
     """One value for every slot: a mail speaks of the same person and parcel throughout."""
-    values = _values()
+    values = {k: _values().get(f"{k}.{language}", v) for k, v in _values().items() if "." not in k}
     chosen = {name: rng.choice(values[name]) for name in sorted(values)}
     first, last = chosen["first"], chosen["last"]
     order = (str(rng.randrange(10**4, 10**8)), f"{rng.randrange(2000, 9999)}-{rng.randrange(1000, 9999)}")
     return chosen | {
         "full": f"{first} {last}",
-        "email": f"{first.lower()}.{slug(last)}@firm{rng.randrange(40)}.example",
+        "email": f"{slug(first) or 'info'}.{slug(last) or 'office'}@firm{rng.randrange(40)}.example",
         "person": f"{rng.choice(values['first'])} {rng.choice(values['last'])}",
         "friend": rng.choice(values["first"]),
         "day": rng.choice(_DAYS[language].split()),
