@@ -31,7 +31,7 @@ def configured(config_path: Path | None, model: Path | None) -> Config:
 def scan(
     files: Iterable[str], config_path: Path | None, model: Path | None, told: Told, *, use_dns: bool, as_json: bool
 ) -> int:
-    """Judge files one by one; 1 when any would not have been delivered."""
+    """Judge files one by one; 1 when any would not have been delivered, 3 when any could not be read."""
     configure("human")
     with told_plainly():
         check_told(told)
@@ -50,8 +50,10 @@ async def _scan(files: Iterable[str], config: Config, told: Told, *, use_dns: bo
                 print(f"{mail.path}: {judged.error}", file=sys.stderr)
             else:
                 print(table(mail.path, judged.judgement.verdict, judge.policy) + "\n")
-            if judged.judgement is None or judged.judgement.verdict.action is not Action.ACCEPT:
-                found = 1
+            if judged.judgement is None:
+                found = 3
+            elif judged.judgement.verdict.action is not Action.ACCEPT:
+                found = max(found, 1)
     return found
 
 

@@ -5,6 +5,7 @@ of its own and calls ``sys.exit``; here several sockets come and go in one worke
 """
 
 import asyncio
+import logging
 import socket
 import ssl
 import time
@@ -20,6 +21,9 @@ from uvicorn.server import ServerState
 from protocols.http.settings import HttpSettings
 
 BACKLOG = 2_048
+
+# Uvicorn writes "Invalid HTTP request received." for anybody who sends one, as bare text among our JSON lines.
+logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
 
 
 class HttpServer:
