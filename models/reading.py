@@ -14,7 +14,7 @@ from models.lm import LmScore
 from models.view import MailView
 
 PASSAGE = 50  #: words
-DISCOUNT = 3.5  #: nats
+DISCOUNT = 4.0  #: nats; at less, long newsletters begin to be flagged for one passage
 MOST = 2.0  #: nats; a passage alone may put a mail among the junk, not get it held or refused
 
 
