@@ -90,7 +90,7 @@ def scan(  # noqa: PLR0913, PLR0917 - one parameter an option
 @CONFIG
 @MODEL
 @click.option("--report", type=click.Path(path_type=Path), help="Where to write the HTML report.")
-@click.option("--limit", type=int, default=0, help="Stop after so many mails.")
+@click.option("--limit", type=click.IntRange(min=0), default=0, help="Stop after so many mails.")
 @JSON
 def try_(
     path: Path, config_path: Path | None, model: Path | None, report: Path | None, limit: int, as_json: bool
