@@ -5,6 +5,7 @@ there, while asyncpg lives on an event loop and each of a body's reads would cro
 a unix socket: 20 us a point read against 82 us.
 """
 
+import logging
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -23,6 +24,9 @@ _BYTEA_OID = 17
 _LOCK = 0x4D574152  # "MWAR": the advisory lock under which the table is made
 _STATEMENT_OCTETS = 8 << 20  # of values in one INSERT
 _LONGEST_PAUSE_S = 0.5  # between two attempts to connect
+
+# A conflict ends a batch before its end, which is ordinary here and not worth psycopg's warning.
+logging.getLogger("psycopg").setLevel(logging.ERROR)
 
 WRITE = "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE"
 READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
