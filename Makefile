@@ -3,9 +3,9 @@
 PYTHON ?= python3
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 APT := DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0
-# Programs the tests drive: SMTP and IMAP clients, a browser, a terminal to run a mail reader in.
-TEST_PROGRAMS := swaks mbsync neomutt tmux chromium chromedriver
-TEST_PACKAGES := swaks isync neomutt tmux chromium chromium-driver
+# Programs the tests drive: SMTP and IMAP clients, a browser, a terminal to run a mail reader in, a database.
+TEST_PROGRAMS := swaks mbsync neomutt tmux chromium chromedriver initdb
+TEST_PACKAGES := swaks isync neomutt tmux chromium chromium-driver postgresql
 
 .PHONY: install demo test lint types layers check test-programs bench clean
 
@@ -45,7 +45,7 @@ bench: .venv/.test-installed
 	@touch $@
 
 test-programs:
-	@missing=; for p in $(TEST_PROGRAMS); do command -v $$p >/dev/null || missing="$$missing $$p"; done; \
+	@missing=; PATH="$$PATH:$$(echo /usr/lib/postgresql/*/bin | tr ' ' :)"; for p in $(TEST_PROGRAMS); do command -v $$p >/dev/null || missing="$$missing $$p"; done; \
 	if [ -n "$$missing" ]; then echo "installing for the tests:$$missing"; \
 	  $(SUDO) $(APT) update && $(SUDO) $(APT) install -y --no-install-recommends $(TEST_PACKAGES) >/dev/null; fi
 

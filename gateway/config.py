@@ -9,6 +9,8 @@ from typing import Any, get_args, get_origin
 
 import msgspec
 
+from store.kv.opening import check_url, path_of
+
 _HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 _NOT_IN_NAMES = frozenset(" \t\r\n@/:\\")
 
@@ -95,7 +97,8 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class StoreSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    max_octets: int = 0  #: of the SQLite file; 0 is as much as the disk holds
+    url: str = ""  #: "sqlite:PATH", "rocksdb:PATH" or "postgresql://..."; empty is SQLite in server.data
+    max_octets: int = 0  #: of the SQLite file or the RocksDB folder; 0 is as much as the disk holds
 
 
 class Console(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -173,6 +176,7 @@ def _refuse_unknown(raw: Any, kind: Any, where: str) -> None:
 def _check(config: Config) -> None:
     _check_values(config)
     _check_domains(config)
+    _check_store(config)
     _check_addresses(config)
 
 
@@ -218,6 +222,20 @@ def _check_domains(config: Config) -> None:
             raise ConfigError(f'domain."{name}".recipients: write "any", or a list of the local parts that exist')
 
 
+def _check_store(config: Config) -> None:
+    url = config.store.url
+    try:
+        scheme = check_url(url) if url else "sqlite"
+    except ValueError as error:
+        raise ConfigError(f"store.url: {error}") from error
+    if scheme == "memory":
+        raise ConfigError('store.url: "memory:" keeps nothing, so a server may not use it')
+    if scheme == "rocksdb" and config.server.workers != 1:
+        raise ConfigError("store.url: RocksDB serves one process only; set server.workers = 1")
+    if scheme == "postgresql" and config.store.max_octets:
+        raise ConfigError("store.max_octets: PostgreSQL's size is set where it runs; leave it out here")
+
+
 def _check_addresses(config: Config) -> None:
     for services in (
         config.listen.smtp,
@@ -243,11 +261,17 @@ def _absolute(config: Config, folder: Path) -> Config:
     return replace(
         config,
         server=replace(config.server, data=at(config.server.data)),
+        store=replace(config.store, url=_absolute_url(config.store.url, folder)),
         tls=replace(config.tls, certificate=at(config.tls.certificate), key=at(config.tls.key)),
         model=replace(config.model, directory=at(config.model.directory)),
         dns=replace(config.dns, zone=at(config.dns.zone)),
         domain={name.lower(): domain for name, domain in config.domain.items()},
     )
+
+
+def _absolute_url(url: str, folder: Path) -> str:
+    path = path_of(url) if url else None
+    return url if path is None else f"{check_url(url)}:{folder / path}"
 
 
 def host_and_port(address: str) -> tuple[str, int]:

@@ -42,7 +42,7 @@ class ModelScorer:
         vector = bayes.vector(features)
         score = bayes.score(features, vector)
         pulls = bayes.top_words(view, features, TOP_WORDS, vector)
-        named = ", ".join(pull.words for pull in pulls if (pull.nats > 0) == (score > 0))
+        named = ", ".join(pull.words for pull in pulls if (pull.nats > 0) == (score > 0) and is_readable(pull.words))
         return Opinion(score, named or ("unwanted" if score > 0 else "wanted"))
 
     def local(self, view: MailView) -> Opinion | None:
@@ -82,3 +82,8 @@ class ModelScorer:
             last = (view, extract(view))
             self._last = last
         return last[1]
+
+
+def is_readable(words: str) -> bool:
+    """Words a person wrote, not a structural token such as "link:count-0", and more than digits or signs."""
+    return ":" not in words and any(letter.isalpha() for letter in words)

@@ -68,6 +68,9 @@ keep_days = 30
 
 [pyzor]
 servers = []                          # "public.pyzor.org:24441"; empty asks nobody
+
+[store]
+url = ""                              # SQLite in server.data; or "rocksdb:PATH", "postgresql://USER@HOST/DATABASE"
 """
 
 

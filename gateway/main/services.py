@@ -50,7 +50,7 @@ from store.changes.announce import Announcer
 from store.changes.engine import Store
 from store.kv.contract import KeyValueStore
 from store.kv.memory import MemoryKeyValueStore
-from store.kv.sqlite import SqliteKeyValueStore, SqliteSettings
+from store.kv.opening import open_kv
 from store.labels.rows import Label
 from store.message.model import Message
 
@@ -109,8 +109,8 @@ async def open_store(config: Config | None) -> Store:
         kv, announcer = MemoryKeyValueStore(), Announcer()
     else:
         folder = data_folder(config)
-        settings = SqliteSettings(max_octets=config.store.max_octets or None)
-        kv = await SqliteKeyValueStore.open(folder / "store.sqlite", settings)
+        url = config.store.url or f"sqlite:{folder / 'store.sqlite'}"
+        kv = await open_kv(url, config.store.max_octets or None)
         announcer = Announcer(folder / "hints")
     await announcer.start()
     return Store(kv, KeyValueBlobs(kv), announcer)

@@ -7,14 +7,19 @@ when to begin, commit and give up; what that means to a database is ``Ledger``'s
 
 import asyncio
 import contextlib
+import random
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any, Protocol
 
 from store.kv.contract import StoreError, StoreUnavailable
+
+_GROUP_ATTEMPTS = 3  # before each body of a group gets its own transaction
+_LONGEST_PAUSE_S = 0.1  # between two attempts
 
 
 @dataclass(slots=True, eq=False)
@@ -47,6 +52,10 @@ class Ticket:
             self.future.set_exception(self.error)
         else:
             self.future.set_result(self.result)
+
+
+def _pause(attempt: int) -> None:
+    time.sleep(random.uniform(0.0, min(0.001 * 2 ** min(attempt, 10), _LONGEST_PAUSE_S)))
 
 
 def _stops(error: BaseException) -> bool:
@@ -142,6 +151,14 @@ class Ledger(Protocol):
     def close(self) -> None: ...
 
 
+class Repeatable(StoreUnavailable):
+    """Nothing was written, and running the bodies again may help at once: a conflict, a lost connection."""
+
+
+class OutcomeUnknown(StoreUnavailable):
+    """The database was told to commit and did not answer: it may have. Never repeated; the caller is told."""
+
+
 class TransactionLost(Exception):
     """The database undid the whole transaction; ``error`` is what the callers should see."""
 
@@ -191,17 +208,32 @@ class GroupWriter:
     def _serve(self, first: Ticket) -> None:
         group = [first]
         error = self._attempt(group, self.limits)
-        if error is not None and len(group) > 1:
-            # One body may have filled the disk for all: each gets its own transaction, and its own answer.
-            alone = GroupLimits(bodies=1, time_s=0.0)
+        for attempt in range(1, _GROUP_ATTEMPTS):
+            if not isinstance(error, Repeatable):
+                break
+            _pause(attempt)
+            error = self._attempt(group, self.limits)
+        if isinstance(error, OutcomeUnknown):
             for ticket in group:
-                ticket.result = ticket.error = None
-                failure = self._attempt([ticket], alone)
-                if failure is not None:
-                    ticket.fail(failure)
+                ticket.fail(error)
+        elif error is not None and (len(group) > 1 or isinstance(error, Repeatable)):
+            # One body may have filled the disk for all: each gets its own transaction, and its own answer.
+            for ticket in group:
+                self._serve_alone(ticket)
         elif error is not None:
             first.fail(error)
         deliver(group)
+
+    def _serve_alone(self, ticket: Ticket) -> None:
+        """Give one body a transaction of its own; again, with jitter, while that may help and its time lasts."""
+        for attempt in count(1):
+            error = self._attempt([ticket], GroupLimits(bodies=1, time_s=0.0))
+            if error is None:
+                return
+            if not isinstance(error, Repeatable) or time.monotonic() >= ticket.deadline:
+                ticket.fail(error)
+                return
+            _pause(attempt)
 
     def _attempt(self, group: list[Ticket], limits: GroupLimits) -> StoreError | None:
         """Commit ``group``, which others may join; or undo it all and say why."""
@@ -227,15 +259,17 @@ class GroupWriter:
 
     def _run_bodies(self, group: list[Ticket], limits: GroupLimits) -> None:
         started = time.monotonic()
-        self._run_one(group[0])
-        while len(group) < limits.bodies and time.monotonic() - started < limits.time_s:
-            ticket = self.inbox.take_now()
-            if ticket is None:
-                return
-            group.append(ticket)
+        for ticket in group:
             self._run_one(ticket)
+        while len(group) < limits.bodies and time.monotonic() - started < limits.time_s:
+            joining = self.inbox.take_now()
+            if joining is None:
+                return
+            group.append(joining)
+            self._run_one(joining)
 
     def _run_one(self, ticket: Ticket) -> None:
+        ticket.result = ticket.error = None
         if ticket.is_abandoned:
             return
         try:

@@ -106,6 +106,16 @@ ERRORS = {
         "[server]\nworkers = -1\n",
         "server.workers: a number of processes, or 0 for one a core",
     ),
+    "a store of no kind": ('[store]\nurl = "mysql://h/d"\n', 'store.url: write "sqlite:PATH"'),
+    "a server that keeps nothing": ('[store]\nurl = "memory:"\n', 'store.url: "memory:" keeps nothing'),
+    "RocksDB under several workers": (
+        '[store]\nurl = "rocksdb:mail"\n',
+        "store.url: RocksDB serves one process only; set server.workers = 1",
+    ),
+    "a limit that PostgreSQL cannot be given": (
+        '[store]\nurl = "postgresql://h/d"\nmax_octets = 5\n',
+        "store.max_octets: PostgreSQL's size is set where it runs",
+    ),
     "no quarantine": ("[quarantine]\nkeep_days = 0\n", "quarantine.keep_days: at least 1"),
     "a limit of nothing": ("[limits]\nrecipients = 0\n", "limits.recipients: must be above 0"),
     "mails that never fit together": (

@@ -22,6 +22,8 @@ from store.blob.chunks import (
 from store.blob.contract import BlobId, BlobMissing, Staged
 from store.kv.contract import KeyValueStore, ReadTxn, StoreError, StoreUnavailable, WriteTxn
 from store.kv.memory import MemoryKeyValueStore
+from store.kv.postgres import PostgresKeyValueStore
+from store.kv.rocksdb import RocksKeyValueStore
 from store.kv.sqlite import SqliteKeyValueStore
 from tests.contracts.blob import CHUNK, BlobContract, Link, mail_like, noise
 from tests.support.faulty_kv import FaultyKeyValueStore
@@ -29,11 +31,15 @@ from tests.support.faulty_kv import FaultyKeyValueStore
 T = TypeVar("T")
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "rocksdb", "postgres"])
 async def kv(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[KeyValueStore]:
     store: KeyValueStore = MemoryKeyValueStore()
     if request.param == "sqlite":
         store = await SqliteKeyValueStore.open(tmp_path / "store.db")
+    elif request.param == "rocksdb":
+        store = await RocksKeyValueStore.open(tmp_path / "store.rocks")
+    elif request.param == "postgres":
+        store = await PostgresKeyValueStore.open(request.getfixturevalue("postgres_url"))
     yield store
     await store.close()
 

@@ -7,24 +7,30 @@ import pytest
 
 from store.kv.contract import KeyValueStore
 from store.kv.memory import MemoryKeyValueStore
+from store.kv.postgres import PostgresKeyValueStore
+from store.kv.rocksdb import RocksKeyValueStore
 from store.kv.sqlite import SqliteKeyValueStore
 from tests.contracts.kv import KeyValueContract
 from tests.support.faulty_kv import FaultyKeyValueStore
 
 
-async def _opened(backend: str, folder: Path) -> KeyValueStore:
-    match backend:
+async def _opened(request: pytest.FixtureRequest, folder: Path) -> KeyValueStore:
+    match request.param:
         case "memory":
             return MemoryKeyValueStore()
         case "faulty":
             return FaultyKeyValueStore(MemoryKeyValueStore(), fail_at=None)
+        case "rocksdb":
+            return await RocksKeyValueStore.open(folder / "store.rocks")
+        case "postgres":
+            return await PostgresKeyValueStore.open(request.getfixturevalue("postgres_url"))
         case _:
             return await SqliteKeyValueStore.open(folder / "store.db")
 
 
-@pytest.fixture(params=["memory", "sqlite", "faulty"])
+@pytest.fixture(params=["memory", "sqlite", "rocksdb", "postgres", "faulty"])
 async def kv(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[KeyValueStore]:
-    store = await _opened(request.param, tmp_path)
+    store = await _opened(request, tmp_path)
     yield store
     await store.close()
 

@@ -1,19 +1,22 @@
-"""SQLite against the memory double: random transactions, some of them aborted, always the same answers."""
+"""Every backend against the memory double: random transactions, some of them aborted, always the same answers."""
 
 import asyncio
 import contextlib
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from store.kv.contract import WriteTxn
+from store.kv.contract import KeyValueStore, WriteTxn
 from store.kv.memory import MemoryKeyValueStore
+from store.kv.postgres import PostgresKeyValueStore, PostgresSettings
+from store.kv.rocksdb import RocksKeyValueStore, RocksSettings
 from store.kv.sqlite import SqliteKeyValueStore, SqliteSettings
+from tests.support.postgres import Server
 
 KEYS = st.binary(max_size=2).map(lambda key: key.translate(bytes(range(256))[:4] * 64))  # few keys: many meetings
 VALUES = st.one_of(st.binary(max_size=8), st.integers(1, 2000).map(bytes))
@@ -22,7 +25,6 @@ END = b"\xff" * 4
 Step = Callable[[WriteTxn], Any]
 
 
-Store = MemoryKeyValueStore | SqliteKeyValueStore
 Plan = list[tuple[list[Step], bool]]  # bodies: their steps, and whether they are aborted
 
 
@@ -77,17 +79,23 @@ def _body(steps: list[Step], is_aborted: bool, answers: list[Any]) -> Callable[[
     return body
 
 
-class SqliteLikeMemory(RuleBasedStateMachine):
+class LikeMemory(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
         self.loop = asyncio.new_event_loop()
-        self.path = Path(self.folder.name) / "store.db"
-        self.settings = SqliteSettings(readers=1)
+        self.path = Path(self.folder.name) / "store"
         self.memory = MemoryKeyValueStore()
-        self.sqlite = self.loop.run_until_complete(SqliteKeyValueStore.open(self.path, self.settings))
+        self.durable = self.loop.run_until_complete(self.open())
 
-    async def _apply(self, store: Store, plan: Plan) -> Any:
+    async def open(self) -> KeyValueStore:
+        raise NotImplementedError
+
+    def faults(self) -> list[str]:
+        """What is wrong with the backend's files at the end."""
+        return []
+
+    async def _apply(self, store: KeyValueStore, plan: Plan) -> Any:
         """Run the bodies at once, so that they share a group; their answers in order."""
         answers: list[list[Any]] = [[] for _ in plan]
         bodies = [_body(steps, is_aborted, given) for (steps, is_aborted), given in zip(plan, answers, strict=True)]
@@ -97,7 +105,7 @@ class SqliteLikeMemory(RuleBasedStateMachine):
     @rule(plan=st.lists(st.tuples(st.lists(STEPS, max_size=6), st.booleans()), min_size=1, max_size=4))
     def write(self, plan: Plan) -> None:
         expected = self.loop.run_until_complete(self._apply(self.memory, plan))
-        assert self.loop.run_until_complete(self._apply(self.sqlite, plan)) == expected
+        assert self.loop.run_until_complete(self._apply(self.durable, plan)) == expected
 
     @rule(number=st.integers(20, 700))
     def fill(self, number: int) -> None:
@@ -105,27 +113,70 @@ class SqliteLikeMemory(RuleBasedStateMachine):
             for index in range(number):
                 txn.put(index.to_bytes(2, "little"), b"filled")
 
-        for store in (self.memory, self.sqlite):
+        for store in (self.memory, self.durable):
             self.loop.run_until_complete(store.write(body))
 
     @rule()
     def reopen(self) -> None:
-        self.loop.run_until_complete(self.sqlite.close())
-        self.sqlite = self.loop.run_until_complete(SqliteKeyValueStore.open(self.path, self.settings))
+        self.loop.run_until_complete(self.durable.close())
+        self.durable = self.loop.run_until_complete(self.open())
 
     @invariant()
     def both_hold_the_same(self) -> None:
         expected = self.loop.run_until_complete(self.memory.read(lambda txn: list(txn.scan(b"", END))))
-        assert self.loop.run_until_complete(self.sqlite.read(lambda txn: list(txn.scan(b"", END)))) == expected
+        assert self.loop.run_until_complete(self.durable.read(lambda txn: list(txn.scan(b"", END)))) == expected
 
     def teardown(self) -> None:
         with contextlib.closing(self.loop), self.folder:
-            found = self.loop.run_until_complete(self.sqlite.integrity())
-            self.loop.run_until_complete(self.sqlite.close())
+            found = self.faults()
+            self.loop.run_until_complete(self.durable.close())
             assert found == []
 
 
-TestSqliteLikeMemory = SqliteLikeMemory.TestCase
-TestSqliteLikeMemory.settings = settings(
-    max_examples=25, stateful_step_count=12, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+class SqliteLikeMemory(LikeMemory):
+    async def open(self) -> KeyValueStore:
+        return await SqliteKeyValueStore.open(self.path, SqliteSettings(readers=1))
+
+    def faults(self) -> list[str]:
+        assert isinstance(self.durable, SqliteKeyValueStore)
+        return self.loop.run_until_complete(self.durable.integrity())
+
+
+class RocksLikeMemory(LikeMemory):
+    async def open(self) -> KeyValueStore:
+        return await RocksKeyValueStore.open(self.path, RocksSettings(readers=1))
+
+
+class PostgresLikeMemory(LikeMemory):
+    server: ClassVar[Server]
+
+    def __init__(self) -> None:
+        self.url = self.server.new_database()
+        super().__init__()
+
+    async def open(self) -> KeyValueStore:
+        return await PostgresKeyValueStore.open(self.url, PostgresSettings(readers=1))
+
+
+def _run(machine: type[LikeMemory], examples: int) -> None:
+    chosen = settings(
+        max_examples=examples,
+        stateful_step_count=12,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+        database=None,
+    )
+    run_state_machine_as_test(machine, settings=chosen)  # type: ignore[no-untyped-call]
+
+
+def test_sqlite_answers_like_memory() -> None:
+    _run(SqliteLikeMemory, examples=25)
+
+
+def test_rocksdb_answers_like_memory() -> None:
+    _run(RocksLikeMemory, examples=25)
+
+
+def test_postgres_answers_like_memory(postgres_server: Server) -> None:
+    PostgresLikeMemory.server = postgres_server
+    _run(PostgresLikeMemory, examples=15)

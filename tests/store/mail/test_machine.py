@@ -2,10 +2,11 @@
 
 import asyncio
 import tempfile
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -19,6 +20,9 @@ from hypothesis.stateful import (
 
 from store.changes.engine import AccountTxn, AccountView, Kind
 from store.changes.log import changes_since
+from store.kv.contract import KeyValueStore
+from store.kv.postgres import PostgresKeyValueStore
+from store.kv.rocksdb import RocksKeyValueStore
 from store.kv.sqlite import SqliteKeyValueStore
 from store.mail import emails, mailboxes, reading
 from store.mail.emails import NewEmail
@@ -194,14 +198,16 @@ def picture_of(view: AccountView) -> Picture:
     }
 
 
-class SqliteMailMachine(MailMachine):
-    """The same over a file."""
+class DurableMailMachine(MailMachine):
+    """The same over a backend that keeps what it is given."""
+
+    opening: ClassVar[Callable[[Path], Awaitable[KeyValueStore]]]
 
     def __init__(self) -> None:
         super().__init__()
         self.directory = tempfile.TemporaryDirectory()
-        kv = self.runner.run(SqliteKeyValueStore.open(Path(self.directory.name) / "mail.db"))
-        self.store = new_store(kv)
+        opening = type(self).opening
+        self.store = new_store(self.runner.run(opening(Path(self.directory.name) / "mail")))  # type: ignore[arg-type]
 
     def teardown(self) -> None:
         super().teardown()
@@ -223,5 +229,11 @@ def test_mail_keeps_its_books_in_memory() -> None:
     run(MailMachine, examples=25, steps=20)
 
 
-def test_mail_keeps_its_books_on_sqlite() -> None:
-    run(SqliteMailMachine, examples=4, steps=12)
+@pytest.mark.parametrize("backend", ["sqlite", "rocksdb", "postgres"])
+def test_mail_keeps_its_books_on(backend: str, request: pytest.FixtureRequest) -> None:
+    def on_postgres(_: Path) -> Awaitable[KeyValueStore]:
+        return PostgresKeyValueStore.open(request.getfixturevalue("postgres_server").new_database())
+
+    opening = {"sqlite": SqliteKeyValueStore.open, "rocksdb": RocksKeyValueStore.open, "postgres": on_postgres}[backend]
+    machine = type("Machine", (DurableMailMachine,), {"opening": staticmethod(opening)})
+    run(machine, examples=4, steps=12)
