@@ -8,6 +8,7 @@ import asyncio
 import json
 import os
 import random
+import re
 import statistics
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import time
 from pathlib import Path
 
 from gateway.dns.zone import Zone
+from store.mailfiles import read_mails
 from store.message.body import part_text, text_bodies
 from store.message.mime import parse_message
 from tests.support.gateway import Gateway, dns_server, serving
@@ -28,7 +30,7 @@ def paragraphs() -> list[str]:
     found: list[str] = []
     for composed in compose.mails(2, 1, held_out=False):
         message = parse_message(composed.octets)
-        if composed.label is Label.LEGITIMATE and "text/plain" in {part.type for part in text_bodies(message)}:
+        if composed.label is Label.HAM and "text/plain" in {part.type for part in text_bodies(message)}:
             text = "\n".join(part_text(message, part) for part in text_bodies(message))
             found += [block for block in text.split("\n\n") if 60 < len(block) < 700 and block.isascii()]
     return found
@@ -48,6 +50,14 @@ def mail(number: int, octets: int, chance: random.Random, pool: list[str]) -> by
         blocks.append(chance.choice(pool))
         size += len(blocks[-1]) + 4
     return (head + "\r\n\r\n".join(blocks).replace("\r\n", "\n").replace("\n", "\r\n") + "\r\n").encode()
+
+
+def from_corpus(folder: Path, most: int, chance: random.Random) -> list[bytes]:
+    """Real mails as they go after DATA: CRLF, dots stuffed."""
+    found = [m.octets for m in read_mails(folder) if 2_500 < len(m.octets) < 6_000]
+    chance.shuffle(found)
+    lines = [re.sub(rb"\r?\n|\r", b"\r\n", octets) for octets in found[:most]]
+    return [octets.replace(b"\r\n.", b"\r\n..") + b"\r\n" for octets in lines]
 
 
 async def session(address: tuple[str, int], mails: list[bytes], took: list[float]) -> int:
@@ -115,10 +125,14 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=32)
     parser.add_argument("--octets", type=int, default=4_096)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--corpus", type=Path, help="folder of mails to send instead, those of 2.5 to 6 kB")
     options = parser.parse_args()
     chance = random.Random(1)
-    pool = paragraphs()
-    mails = [mail(n, options.octets, chance, pool) for n in range(options.mails + 200)]
+    if options.corpus:
+        mails = from_corpus(options.corpus, options.mails + 200, chance)
+    else:
+        pool = paragraphs()
+        mails = [mail(n, options.octets, chance, pool) for n in range(options.mails + 200)]
     zone = Zone.of({"partner.example": {"TXT": ["v=spf1 -all"]}})
     with (
         tempfile.TemporaryDirectory() as folder,

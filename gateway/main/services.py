@@ -32,6 +32,7 @@ from gateway.mailauth.settings import AuthSettings
 from gateway.net.pyzor_client import PyzorClient, PyzorSettings
 from gateway.observe.stages import Stages
 from gateway.outbound.relay import Relay
+from gateway.pipeline.budget import ReadingBudget
 from gateway.pipeline.evidence import Check
 from gateway.pipeline.facts import DataFacts, Protected
 from gateway.pipeline.gather import Gatherer
@@ -142,7 +143,8 @@ async def build(
     # One thread: a worker is one core's worth, and two that both want the interpreter only wait for each other
     # (measured: 230 to 265 mails a second with one, 170 to 220 with two).
     threads = ThreadPoolExecutor(1, "judge")
-    judging = build_judging(config, artefact, store, opinions, threads, resolver)
+    reading = ReadingBudget(config.model.language_share)
+    judging = build_judging(config, artefact, store, opinions, threads, resolver, reading)
     thresholds = judging.judge.policy.thresholds
 
     def label_of(reception: str, facts: DataFacts, is_spam: bool, by: str, at_ms: int) -> Label:
@@ -190,8 +192,9 @@ def build_judging(
     opinions: LocalOpinions | None,
     threads: ThreadPoolExecutor,
     resolver: Resolver | None = None,
+    reading: ReadingBudget | None = None,
 ) -> Judging:
-    """The judge and its sources. ``resolver`` None takes the configured one."""
+    """The judge and its sources. ``resolver`` None takes the configured one, ``reading`` None sets no limit."""
     dns = resolver or resolver_of(config)
     settings = AuthSettings(
         authserv_id=config.server.hostname,
@@ -208,7 +211,9 @@ def build_judging(
     pyzor = pyzor_of(config)
     awaiting: tuple[Check[DataFacts], ...] = (pyzor_check.check(pyzor),) if pyzor is not None else ()
     scorer = ModelScorer(artefact, opinions, use_language=config.model.language)
-    judge = Judge(PURE, awaiting, scorer, policy_of(config, artefact), doubt=config.model.doubt, threads=threads)
+    judge = Judge(
+        PURE, awaiting, scorer, policy_of(config, artefact), doubt=config.model.doubt, threads=threads, reading=reading
+    )
     return Judging(Gatherer(authenticated, remembered, protected_of(config), threads), judge, scorer, pyzor)
 
 

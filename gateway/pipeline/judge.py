@@ -7,12 +7,14 @@ import asyncio
 import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 import structlog
 
 from gateway.observe.stages import Stages
+from gateway.pipeline.budget import ReadingBudget
 from gateway.pipeline.evidence import Check, Evidence, PureCheck, Signal
 from gateway.pipeline.facts import DataFacts
 from gateway.pipeline.run import CHECK_FAILED, ask, ask_pure
@@ -42,6 +44,9 @@ RISKY_PREFIXES = (
     "sender.lookalike",
     "sender.brand-lookalike",
 )
+
+#: Probabilities between which a mail is read even when the budget for reading is spent.
+DEEP_DOUBT = (0.3, 0.9)
 
 EMITS = frozenset({WORDS, LOCAL, LANGUAGE})
 
@@ -98,7 +103,9 @@ class Judge:
         doubt: tuple[float, float] = (0.10, 0.90),
         threads: Executor | None = None,
         language_budget_s: float = 5.0,
+        reading: ReadingBudget | None = None,
     ) -> None:
+        """``reading`` None reads every mail in doubt, however long that takes."""
         self._pure = pure
         self._awaiting = awaiting
         self._scorer = scorer
@@ -106,6 +113,7 @@ class Judge:
         self._doubt = doubt
         self._threads = threads
         self._language_budget_s = language_budget_s
+        self._reading = reading
 
     async def judge(self, facts: DataFacts, stages: Stages) -> Judgement:
         """Gather all evidence and decide. Never raises for what a mail holds."""
@@ -145,14 +153,21 @@ class Judge:
         return evidence, words
 
     def _is_in_doubt(self, verdict: Verdict, evidence: Sequence[Evidence]) -> bool:
-        if self._doubt[0] < verdict.probability < self._doubt[1]:
-            return True
         # A lure that already sums to almost certain needs no reading; one that looks harmless does.
-        return verdict.probability <= self._doubt[0] and any(e.signal.name.startswith(RISKY_PREFIXES) for e in evidence)
+        if verdict.probability < self._doubt[1] and any(e.signal.name.startswith(RISKY_PREFIXES) for e in evidence):
+            return True
+        if self._reading is not None and self._reading.is_spent:
+            return DEEP_DOUBT[0] < verdict.probability < DEEP_DOUBT[1]
+        return self._doubt[0] < verdict.probability < self._doubt[1]
 
     async def _read(self, view: MailView, words: Opinion) -> list[Evidence]:
         loop = asyncio.get_running_loop()
-        run = loop.run_in_executor(self._threads, self._guard, "language", lambda: self._scorer.language(view, words))
+
+        def reading() -> Opinion | None:
+            with self._reading.spending() if self._reading is not None else nullcontext():
+                return self._scorer.language(view, words)
+
+        run = loop.run_in_executor(self._threads, self._guard, "language", reading)
         try:
             async with asyncio.timeout(self._language_budget_s):
                 opinion = await run
