@@ -49,6 +49,7 @@ from store.accounts.login import Logins
 from store.blob.chunks import KeyValueBlobs
 from store.changes.announce import Announcer
 from store.changes.engine import Store
+from store.changes.opening import hints_of
 from store.kv.contract import KeyValueStore
 from store.kv.memory import MemoryKeyValueStore
 from store.kv.opening import open_kv
@@ -112,7 +113,7 @@ async def open_store(config: Config | None) -> Store:
         folder = data_folder(config)
         url = config.store.url or f"sqlite:{folder / 'store.sqlite'}"
         kv = await open_kv(url, config.store.max_octets or None)
-        announcer = Announcer(folder / "hints")
+        announcer = Announcer(hints_of(url, folder / "hints"))
     await announcer.start()
     return Store(kv, KeyValueBlobs(kv), announcer)
 

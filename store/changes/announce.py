@@ -1,21 +1,45 @@
-"""Who changed, told to whoever listens: in this process at once, to other workers by a datagram.
+"""Who changed, told to whoever listens: in this process at once, to other processes by hints.
 
-A datagram is a hint. A lost one costs latency, never correctness: every subscription also looks for
-itself now and then (``poll_s``).
+A hint is no message. A lost one costs latency, never correctness: every subscription also looks for itself
+now and then (``poll_s``).
 """
 
 import asyncio
-import contextlib
-import os
-import socket
 from collections import defaultdict
-from collections.abc import Iterable
-from pathlib import Path
-
-from store.schema.keys import read_u32, u32
+from collections.abc import Callable, Collection, Iterable
+from typing import Protocol
 
 #: The pseudo account whose announcements say "a mail was judged or a held one changed".
 SYSTEM = 0
+#: The pseudo account whose announcements say "there is a job to do".
+QUEUE = 0xFFFF_FFFF
+
+Wake = Callable[[Collection[int] | None], None]
+"""Called on the event loop with accounts that changed elsewhere; None: any may have, hints were lost."""
+
+
+class Hints(Protocol):
+    """How the processes that share a store wake each other: datagrams, LISTEN/NOTIFY, watches.
+
+    Implemented beside what carries it (``store/changes/datagrams.py``, ``store/kv/postgres_hints.py``) and chosen
+    by ``store.changes.opening``. Nothing here may fail or delay a commit: what cannot be told is not told.
+    """
+
+    async def start(self, wake: Wake) -> None:
+        """Begin to listen; what other processes publish is given to ``wake``, what this one does is not.
+
+        Returns at once when the other side cannot be reached now, and goes on trying. Raises OSError only when
+        hints can never work as configured.
+        """
+        ...
+
+    def publish(self, accounts: Collection[int]) -> None:
+        """Tell other processes that these accounts have changed: the commit is done. Never waits, never raises."""
+        ...
+
+    async def close(self) -> None:
+        """Send what is still to be told, within a second, and stop."""
+        ...
 
 
 class Listener:
@@ -47,38 +71,20 @@ class Listener:
 
 
 class Announcer:
-    """The hub of one worker. With a directory, it also tells the other workers that use the same one."""
+    """The hub of one process. With ``hints`` it also wakes, and is woken by, the others on the same store."""
 
-    def __init__(self, directory: Path | None = None) -> None:
+    def __init__(self, hints: Hints | None = None) -> None:
         self._listeners: dict[int, set[Listener]] = defaultdict(set)
-        self._directory = directory
-        self._socket: socket.socket | None = None
-        self._path: Path | None = None
+        self._hints = hints
 
     async def start(self) -> None:
-        """Open this worker's mailbox for hints. Without a directory there is nothing to open."""
-        if self._directory is None:
-            return
-        self._directory.mkdir(parents=True, exist_ok=True)
-        self._path = self._directory / f"{os.getpid()}.{id(self):x}"
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        # A long data path exceeds the 108 octets of a unix address; going through the directory's
-        # descriptor keeps every address short.
-        descriptor = os.open(self._directory, os.O_RDONLY)
-        self._path.unlink(missing_ok=True)  # left behind by a process that had our number, as in a container
-        try:
-            self._socket.bind(f"/proc/self/fd/{descriptor}/{self._path.name}")
-        finally:
-            os.close(descriptor)
-        asyncio.get_running_loop().add_reader(self._socket, self._read_hints)
+        """Begin to hear from other processes. Without hints there is nothing to begin. Raises OSError."""
+        if self._hints is not None:
+            await self._hints.start(self.wake)
 
     async def close(self) -> None:
-        if self._socket is not None:
-            asyncio.get_running_loop().remove_reader(self._socket)
-            self._socket.close()
-            self._socket = None
-        if self._path is not None:
-            self._path.unlink(missing_ok=True)
+        if self._hints is not None:
+            await self._hints.close()
 
     def subscribe(self, account: int) -> Listener:
         listener = Listener(self, account)
@@ -95,42 +101,12 @@ class Announcer:
     def announce(self, accounts: Iterable[int]) -> None:
         """Called by Store after a commit, never by anyone else."""
         touched = tuple(accounts)
-        self._wake(touched)
-        if self._socket is not None and touched:
-            # What is announced is committed: no trouble with a hint may look like a failed commit.
-            with contextlib.suppress(OSError):
-                self._hint(b"".join(u32(account) for account in touched[:256]))
+        self.wake(touched)
+        if self._hints is not None and touched:
+            self._hints.publish(touched)
 
-    def _wake(self, accounts: Iterable[int]) -> None:
-        for account in accounts:
+    def wake(self, accounts: Collection[int] | None) -> None:
+        """Wake the subscriptions of these accounts in this process; None wakes all."""
+        for account in list(self._listeners) if accounts is None else accounts:
             for listener in self._listeners.get(account, ()):
                 listener.event.set()
-
-    def _hint(self, datagram: bytes) -> None:
-        assert self._directory is not None and self._path is not None and self._socket is not None
-        descriptor = os.open(self._directory, os.O_RDONLY)
-        try:
-            for name in os.listdir(self._directory):
-                if name != self._path.name:
-                    self._send(f"/proc/self/fd/{descriptor}/{name}", datagram, self._directory / name)
-        finally:
-            os.close(descriptor)
-
-    def _send(self, address: str, datagram: bytes, file: Path) -> None:
-        assert self._socket is not None
-        try:
-            self._socket.sendto(datagram, address)
-        except ConnectionRefusedError:
-            with contextlib.suppress(OSError):  # a worker that died left its mailbox behind
-                file.unlink()
-        except OSError:
-            pass  # a full or vanished mailbox: that worker will look for itself
-
-    def _read_hints(self) -> None:
-        assert self._socket is not None
-        for _ in range(256):
-            try:
-                datagram = self._socket.recv(4096)
-            except BlockingIOError:
-                return
-            self._wake(read_u32(datagram[i : i + 4]) for i in range(0, len(datagram) - 3, 4))

@@ -43,7 +43,7 @@ _SESSION = (
     "SET idle_in_transaction_session_timeout = '120s'",
     "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
 )
-_KEEP_ALIVE: dict[str, str | int] = {
+KEEP_ALIVE: dict[str, str | int] = {
     "connect_timeout": 5,
     "keepalives": 1,
     "keepalives_idle": 10,
@@ -112,7 +112,7 @@ class Link:
         return self._connection
 
     def _open(self) -> psycopg.Connection[Any]:
-        connection = psycopg.connect(self._url, autocommit=True, prepare_threshold=0, **_KEEP_ALIVE)  # type: ignore[arg-type]
+        connection = psycopg.connect(self._url, autocommit=True, prepare_threshold=0, **KEEP_ALIVE)  # type: ignore[arg-type]
         try:
             with connection.pipeline():
                 for setting in _SESSION:
