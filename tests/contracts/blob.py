@@ -2,11 +2,11 @@
 
 import hashlib
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from store.blob.contract import BlobId, BlobMissing, BlobStore, Staged
+from store.blob.contract import BlobId, BlobMissing, BlobStore, BlobTooLarge, Staged, Wanted
 
 Link = Callable[[Staged], Awaitable[None]]  # what a caller does after staging: keep it in a transaction
 CHUNK = 64 * 1024
@@ -21,6 +21,11 @@ def mail_like(size: int) -> bytes:
 def noise(size: int) -> bytes:
     """Octets that do not compress, the same each time."""
     return random.Random(size).randbytes(size)
+
+
+async def in_pieces(octets: bytes, size: int) -> AsyncIterator[bytes]:
+    for start in range(0, len(octets), size):
+        yield octets[start : start + size]
 
 
 ABSENT = BlobId(hashlib.sha256(b"never written").digest())
@@ -48,9 +53,10 @@ class BlobContract:
         large, small = await blobs.stage(noise(CHUNK + 1)), await blobs.stage(noise(CHUNK))
         assert large.frames == ()
         assert small.frames != ()
-        assert await blobs.read(large.id) == noise(CHUNK + 1)
         with pytest.raises(BlobMissing):
             await blobs.read(small.id)
+        await link(large)
+        assert await blobs.read(large.id) == noise(CHUNK + 1)
 
     @pytest.mark.parametrize(
         ("start", "end"),
@@ -114,3 +120,50 @@ class BlobContract:
         await link(staged)
         await blobs.remove(ABSENT)
         assert await blobs.read(staged.id) == b"stays"
+
+    @pytest.mark.parametrize("size", SIZES)
+    @pytest.mark.parametrize("piece", [1 + CHUNK // 3, 5 * CHUNK], ids=["small pieces", "large pieces"])
+    async def test_what_streams_in_is_the_same_blob(self, blobs: BlobStore, link: Link, size: int, piece: int) -> None:
+        octets = mail_like(size // 2) + noise(size - size // 2)
+        staged = await blobs.stage_stream(in_pieces(octets, piece), size)
+        await link(staged)
+        assert (staged.id, staged.size) == (hashlib.sha256(octets).digest(), size)
+        assert await blobs.read(staged.id) == octets
+        assert await blobs.size(staged.id) == size
+        assert (await blobs.stage(octets)).id == staged.id
+
+    @pytest.mark.parametrize("limit", [10, CHUNK, 3 * CHUNK])
+    async def test_a_stream_over_the_limit_is_refused_and_leaves_nothing(self, blobs: BlobStore, limit: int) -> None:
+        with pytest.raises(BlobTooLarge):
+            await blobs.stage_stream(in_pieces(noise(limit + 1), CHUNK), limit)
+        assert await blobs.list_ids() == []
+
+    async def test_several_ranges_at_once_are_the_slices(self, blobs: BlobStore, link: Link) -> None:
+        small, large = await blobs.stage(b"small octets"), await blobs.stage(noise(5 * CHUNK))
+        for staged in (small, large):
+            await link(staged)
+        wanted = [Wanted(large.id, CHUNK - 1, CHUNK + 9), Wanted(ABSENT), Wanted(small.id, 6), Wanted(small.id, 0, 5)]
+        assert await blobs.read_many(wanted) == [noise(5 * CHUNK)[CHUNK - 1 : CHUNK + 9], None, b"octets", b"small"]
+
+    async def test_every_blob_is_listed_once_in_order(self, blobs: BlobStore, link: Link) -> None:
+        made: set[BlobId] = set()
+        for size in (0, 1, 2, 3, 3 * CHUNK):
+            staged = await blobs.stage(noise(size))
+            await link(staged)
+            made.add(staged.id)
+        found: list[BlobId] = []
+        while page := await blobs.list_ids(found[-1] if found else None, 2):
+            found += page
+        assert found == sorted(made)
+
+    @pytest.mark.parametrize("size", [100, 5 * CHUNK])
+    async def test_what_is_as_it_was_written_has_no_fault(self, blobs: BlobStore, link: Link, size: int) -> None:
+        staged = await blobs.stage(noise(size))
+        await link(staged)
+        assert await blobs.fault_of(staged.id) is None
+        assert await blobs.fault_of(ABSENT) == "not there as a whole"
+
+    async def test_a_piece_is_at_most_a_mebibyte(self, blobs: BlobStore, link: Link) -> None:
+        staged = await blobs.stage(noise(40 * CHUNK))
+        await link(staged)
+        assert max([len(piece) async for piece in blobs.open(staged.id)]) <= 16 * CHUNK

@@ -9,10 +9,8 @@ import pytest
 
 from store.blob.chunks import (
     BlobSettings,
-    KeyValueBlobs,
     chunk_key,
     discard,
-    fault_of,
     keep,
     list_ids,
     meta_key,
@@ -20,6 +18,7 @@ from store.blob.chunks import (
     shape_of,
 )
 from store.blob.contract import BlobId, BlobMissing, Staged
+from store.blob.view import Blobs
 from store.kv.contract import KeyValueStore, ReadTxn, StoreError, StoreUnavailable, WriteTxn
 from store.kv.memory import MemoryKeyValueStore
 from store.kv.postgres import PostgresKeyValueStore
@@ -45,8 +44,8 @@ async def kv(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Ke
 
 
 @pytest.fixture
-def blobs(kv: KeyValueStore) -> KeyValueBlobs:
-    return KeyValueBlobs(kv)
+def blobs(kv: KeyValueStore) -> Blobs:
+    return Blobs(kv)
 
 
 @pytest.fixture
@@ -58,7 +57,7 @@ def link(kv: KeyValueStore) -> Link:
 
 
 async def written(kv: KeyValueStore, octets: bytes) -> BlobId:
-    staged = await KeyValueBlobs(kv).stage(octets)
+    staged = await Blobs(kv).stage(octets)
     await kv.write(lambda txn: keep(txn, staged))
     return staged.id
 
@@ -115,7 +114,7 @@ async def test_keys_are_as_drawn(kv: KeyValueStore) -> None:
 
 
 async def test_a_small_blob_rides_up_to_the_setting_and_spans_chunks(kv: KeyValueStore) -> None:
-    blobs = KeyValueBlobs(kv, BlobSettings(small_octets=3 * CHUNK))
+    blobs = Blobs(kv, BlobSettings(small_octets=3 * CHUNK))
     staged = await blobs.stage(noise(2 * CHUNK + 1))
     assert len(staged.frames) == 3
     assert await kv.read(lambda txn: list(list_ids(txn))) == []
@@ -124,13 +123,13 @@ async def test_a_small_blob_rides_up_to_the_setting_and_spans_chunks(kv: KeyValu
 
 
 async def test_nothing_rides_when_the_setting_is_zero(kv: KeyValueStore) -> None:
-    staged = await KeyValueBlobs(kv, BlobSettings(small_octets=0)).stage(b"tiny")
+    staged = await Blobs(kv, BlobSettings(small_octets=0)).stage(b"tiny")
     assert staged.frames == ()
-    assert await KeyValueBlobs(kv).read(staged.id) == b"tiny"
+    assert await Blobs(kv).read(staged.id) == b"tiny"
 
 
 async def test_an_aborted_link_leaves_no_small_blob(kv: KeyValueStore) -> None:
-    staged = await KeyValueBlobs(kv).stage(b"small")
+    staged = await Blobs(kv).stage(b"small")
 
     def body(txn: WriteTxn) -> None:
         keep(txn, staged)
@@ -143,7 +142,7 @@ async def test_an_aborted_link_leaves_no_small_blob(kv: KeyValueStore) -> None:
 
 
 async def test_linking_a_large_blob_that_was_collected_meanwhile_is_refused(kv: KeyValueStore) -> None:
-    staged = await KeyValueBlobs(kv).stage(noise(2 * CHUNK))
+    staged = await Blobs(kv).stage(noise(2 * CHUNK))
     await kv.write(lambda txn: discard(txn, staged.id))
     with pytest.raises(BlobMissing):
         await kv.write(lambda txn: keep(txn, staged))
@@ -159,14 +158,14 @@ async def test_discard_takes_every_row_of_one_blob_only(kv: KeyValueStore) -> No
     doomed, spared = await written(kv, noise(3 * CHUNK)), await written(kv, noise(2 * CHUNK))
     await kv.write(lambda txn: discard(txn, doomed))
     assert await kv.read(lambda txn: list(list_ids(txn))) == [spared]
-    assert await kv.read(lambda txn: fault_of(txn, spared)) is None
+    assert await Blobs(kv).fault_of(spared) is None
 
 
 async def test_discarding_what_is_no_address_is_refused(kv: KeyValueStore) -> None:
     blob = await written(kv, b"spared")
     with pytest.raises(ValueError, match="address"):
         await kv.write(lambda txn: discard(txn, BlobId(b"")))
-    assert await kv.read(lambda txn: fault_of(txn, blob)) is None
+    assert await Blobs(kv).fault_of(blob) is None
 
 
 def _flip(value: bytes, at: int) -> bytes:
@@ -187,9 +186,9 @@ async def test_a_damaged_chunk_is_an_error_that_names_it(
 
     await kv.write(damage)
     with pytest.raises(StoreError, match="chunk 1"):
-        await KeyValueBlobs(kv).read(blob)
-    assert await KeyValueBlobs(kv).read(blob, 0, CHUNK) == make(3 * CHUNK)[:CHUNK]
-    assert "chunk 1" in (await kv.read(lambda txn: fault_of(txn, blob)) or "")
+        await Blobs(kv).read(blob)
+    assert await Blobs(kv).read(blob, 0, CHUNK) == make(3 * CHUNK)[:CHUNK]
+    assert "chunk 1" in (await Blobs(kv).fault_of(blob) or "")
 
 
 @pytest.mark.parametrize("index", [0, 1, 2])
@@ -197,14 +196,14 @@ async def test_a_missing_chunk_is_an_error_that_names_it(kv: KeyValueStore, inde
     blob = await written(kv, noise(3 * CHUNK))
     await kv.write(lambda txn: txn.delete(chunk_key(blob, index)))
     with pytest.raises(StoreError, match=f"chunk {index} of 3 is missing"):
-        await KeyValueBlobs(kv).read(blob)
+        await Blobs(kv).read(blob)
 
 
 async def test_a_meta_row_of_an_unknown_version_is_an_error(kv: KeyValueStore) -> None:
     blob = await written(kv, b"octets")
     await kv.write(lambda txn: txn.put(meta_key(blob), b"\x07" + bytes(16)))
     with pytest.raises(StoreError, match="version 7"):
-        await KeyValueBlobs(kv).read(blob)
+        await Blobs(kv).read(blob)
 
 
 async def test_chunks_swapped_between_blobs_have_the_wrong_address(kv: KeyValueStore) -> None:
@@ -214,7 +213,7 @@ async def test_chunks_swapped_between_blobs_have_the_wrong_address(kv: KeyValueS
         txn.put(chunk_key(one, 0), txn.get(chunk_key(other, 0)) or b"")
 
     await kv.write(swap)
-    assert await kv.read(lambda txn: fault_of(txn, one)) == "its octets do not have its address"
+    assert await Blobs(kv).fault_of(one) == "its octets do not have its address"
 
 
 @pytest.mark.parametrize("after_commit", [False, True], ids=["before commit", "after commit"])
@@ -224,12 +223,12 @@ async def test_a_crash_at_any_write_of_a_large_blob_leaves_it_whole_or_absent(fa
     faulty = FaultyKeyValueStore(inner, fail_at, after_commit=after_commit)
     octets = noise(40 * CHUNK)  # a mark, three batches, a meta row
     with pytest.raises(StoreUnavailable):
-        await KeyValueBlobs(faulty).stage(octets)
+        await Blobs(faulty).stage(octets)
     assert faulty.has_failed
     half = await inner.read(lambda txn: [shape_of(txn, blob) for blob in list_ids(txn)])
     assert half in ([], [None]) or (fail_at == 4 and after_commit)
-    staged = await KeyValueBlobs(inner).stage(octets)
-    assert await inner.read(lambda txn: fault_of(txn, staged.id)) is None
+    staged = await Blobs(inner).stage(octets)
+    assert await Blobs(inner).fault_of(staged.id) is None
 
 
 class Interrupting:
@@ -257,8 +256,8 @@ async def test_a_blob_collected_while_it_is_written_is_written_again(at: int) ->
     inner = MemoryKeyValueStore()
     octets = noise(40 * CHUNK)
     blob = await written(MemoryKeyValueStore(), octets)
-    staged = await KeyValueBlobs(Interrupting(inner, {at}, lambda txn: discard(txn, blob))).stage(octets)
-    assert await inner.read(lambda txn: fault_of(txn, staged.id)) is None
+    staged = await Blobs(Interrupting(inner, {at}, lambda txn: discard(txn, blob))).stage(octets)
+    assert await Blobs(inner).fault_of(staged.id) is None
 
 
 async def test_a_blob_collected_again_and_again_gives_up_and_leaves_no_false_meta_row() -> None:
@@ -266,7 +265,7 @@ async def test_a_blob_collected_again_and_again_gives_up_and_leaves_no_false_met
     octets = noise(40 * CHUNK)
     blob = await written(MemoryKeyValueStore(), octets)
     with pytest.raises(StoreUnavailable):
-        await KeyValueBlobs(Interrupting(inner, set(range(1, 99)), lambda txn: discard(txn, blob))).stage(octets)
+        await Blobs(Interrupting(inner, set(range(1, 99)), lambda txn: discard(txn, blob))).stage(octets)
     assert await inner.read(lambda txn: shape_of(txn, blob)) is None
 
 
@@ -279,9 +278,9 @@ async def test_two_writers_of_one_large_blob_and_a_collector_between_them_leave_
             discard(txn, blob)
 
     staged = await asyncio.gather(
-        KeyValueBlobs(kv).stage(octets),
-        KeyValueBlobs(Interrupting(kv, {2}, collect)).stage(octets),
-        KeyValueBlobs(Interrupting(kv, {4}, collect)).stage(octets),
+        Blobs(kv).stage(octets),
+        Blobs(Interrupting(kv, {2}, collect)).stage(octets),
+        Blobs(Interrupting(kv, {4}, collect)).stage(octets),
     )
     assert {one.id for one in staged} == {blob}
-    assert await kv.read(lambda txn: fault_of(txn, blob)) is None
+    assert await Blobs(kv).fault_of(blob) is None
