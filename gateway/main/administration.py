@@ -14,7 +14,6 @@ from gateway.learning.labels import label_of_octets
 from gateway.main.failures import told_plainly
 from gateway.main.services import load_model, open_store, policy_of, utc_now
 from gateway.observe.log import configure
-from gateway.outbound import relay
 from gateway.pipeline.verdict import Action, Policy, Reason, Thresholds, Verdict
 from gateway.quarantine.acts import Quarantine
 from store.accounts import account as accounts
@@ -25,7 +24,6 @@ from store.changes.engine import Store, StoreTxn
 from store.kv.sqlite import SqliteKeyValueStore
 from store.quarantine import held as quarantine
 from store.quarantine.held import NotHeld
-from store.queue import jobs
 from store.trace import rows as trace
 from store.trace.rows import Trace
 from store.upkeep import fsck
@@ -209,36 +207,6 @@ def settle_held(config_path: Path, reception: str, *, release: bool, learn: bool
             print(f"mailward: no mail with the id {reception} is held (any more)", file=sys.stderr)
             return 1
         print(f"  {'released to' if release else 'deleted for'} {', '.join(copy.address for copy in moved)}")
-        return 0
-
-    return with_store(config_path, work)
-
-
-def list_queue(config_path: Path, *, as_json: bool) -> int:
-    async def work(store: Store) -> int:
-        waiting, buried = await store.read(lambda view: (jobs.waiting(view), jobs.buried(view)))
-        for state, each in (("waiting", waiting), ("given up", buried)):
-            for job in each:
-                if as_json:
-                    row = {"id": job.id, "state": state, "attempts": job.attempts, "due": when(job.due_ms)}
-                    print(json.dumps(row | {"error": job.last_error or None}))
-                else:
-                    print(
-                        f"  {state:<8} {job.attempts:>3} attempts  due {when(job.due_ms)}  {job.id}  {job.last_error}"
-                    )
-        return 1 if buried else 0
-
-    return with_store(config_path, work)
-
-
-def drop_job(config_path: Path, job_id: str) -> int:
-    async def work(store: Store) -> int:
-        now_ms = int(utc_now().timestamp() * 1000)
-        dropped = await store.write(lambda txn: relay.drop(txn, job_id, COMMAND_LINE, now_ms))
-        if dropped is None:
-            print(f"mailward: no job with the id {job_id} waits or was given up", file=sys.stderr)
-            return 1
-        print(f"  dropped the mail {dropped.reception} to {dropped.recipient}")
         return 0
 
     return with_store(config_path, work)

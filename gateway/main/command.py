@@ -217,7 +217,7 @@ def quarantine_delete(reception: str, config_path: Path, learn: bool) -> None:
 
 @main.group()
 def queue() -> None:
-    """Mail waiting to be relayed."""
+    """Jobs: mail waiting to be relayed, and work of the server's own."""
 
 
 @queue.command(name="list")
@@ -225,17 +225,30 @@ def queue() -> None:
 @JSON
 def queue_list(config_path: Path, as_json: bool) -> None:
     """Jobs that wait, and jobs that were given up."""
-    from gateway.main.administration import list_queue
+    from gateway.main.queueing import list_queue
 
     sys.exit(list_queue(config_path, as_json=as_json))
+
+
+@queue.command(name="retry")
+@click.argument("jobs", nargs=-1)
+@click.option("--all", "all_given_up", is_flag=True, help="Every job that was given up.")
+@click.option("--config", "config_path", type=click.Path(path_type=Path), required=True)
+def queue_retry(jobs: tuple[str, ...], all_given_up: bool, config_path: Path) -> None:
+    """Let jobs come up now, as if new, by the ids that `queue list` shows."""
+    from gateway.main.queueing import retry_jobs
+
+    if not jobs and not all_given_up:
+        raise click.UsageError("name jobs, or write --all for every one that was given up")
+    sys.exit(retry_jobs(config_path, jobs, all_given_up=all_given_up))
 
 
 @queue.command(name="drop")
 @click.argument("job")
 @click.option("--config", "config_path", type=click.Path(path_type=Path), required=True)
 def queue_drop(job: str, config_path: Path) -> None:
-    """Give a mail in the queue up for good, by the id that `queue list` shows."""
-    from gateway.main.administration import drop_job
+    """Give a job up for good, with the mail it kept, by the id that `queue list` shows."""
+    from gateway.main.queueing import drop_job
 
     sys.exit(drop_job(config_path, job))
 

@@ -135,7 +135,7 @@ def _live(config: Config, addresses: Addresses, number: int, pipe: int, lifeline
         sys.setswitchinterval(SWITCH_S)
         sockets = Sockets({s: [bind(a, shared=True) for a in each] for s, each in addresses.items()})
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
-            runner.run(worker.run_until_signalled(config, sockets, number, lifeline, lambda: _tell(pipe)))
+            runner.run(worker.run_until_signalled(config, sockets, lifeline, lambda: _tell(pipe)))
         code = 0
     except (ConfigError, ArtefactError, TlsUnusable, StoreError, OSError) as error:
         print(f"mailward: {error}", file=sys.stderr)

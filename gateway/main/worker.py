@@ -17,9 +17,9 @@ from gateway.delivery.commit import Outcome
 from gateway.dns.resolver import Resolver
 from gateway.mailauth.authenticate import warm_up
 from gateway.main.services import Clock, Services, build, utc_now
+from gateway.main.work import runner_of
 from gateway.net.tls import self_signed, server_context
 from gateway.observe.stages import Stages
-from gateway.reputation.campaign import forget_old
 from protocols.console import routes as console
 from protocols.console.services import ConsoleServices, ConsoleSettings
 from protocols.http.app import build_app
@@ -32,13 +32,10 @@ from protocols.jmap.services import JmapServices
 from protocols.jmap.settings import JmapSettings
 from protocols.smtp.server import SmtpServer
 from protocols.smtp.session import Edge, SmtpSettings
-from store.upkeep.collect import Collector
-from store.upkeep.expire import end_uploads
 
 log = structlog.get_logger()
 
 GRACE_S = 10.0
-HOUSEKEEPING_S = 300.0
 
 
 @dataclass(slots=True)
@@ -77,7 +74,6 @@ async def start(
     config: Config,
     sockets: Sockets,
     *,
-    number: int = 0,
     clock: Clock = utc_now,
     announce: Callable[[Outcome, Stages], None] | None = None,
     resolver: Resolver | None = None,
@@ -98,7 +94,7 @@ async def start(
     look = ConsoleSettings(title=config.console.title, behind_tls_proxy=config.console.behind_tls_proxy)
     rooms = ConsoleServices(services.store, services.logins, services.quarantine, look, clock)
     http = await _start_http(config, services, rooms, sockets, tls)
-    background = [asyncio.create_task(_kept_up(name, work)) for name, work in _background(services, number)]
+    background = [asyncio.create_task(_kept_up(name, work)) for name, work in _background(services)]
     return Worker(services, rooms, smtp, imap, http, background)
 
 
@@ -158,24 +154,13 @@ def imap_settings(config: Config) -> ImapSettings:
 Work = Callable[[], Coroutine[Any, Any, None]]
 
 
-def _background(services: Services, number: int) -> list[tuple[str, Work]]:
+def _background(services: Services) -> list[tuple[str, Work]]:
     async def warm() -> None:
         # After the first greeting: these imports take a second, and the first mail should not wait for them.
         await asyncio.to_thread(services.judging.scorer.warm_up)
         await warm_up()
 
-    async def housekeeping() -> None:
-        collector = Collector(services.store)
-        while True:
-            await services.quarantine.expire()
-            now_ms = int(services.clock().timestamp() * 1000)
-            await end_uploads(services.store, now_ms - JmapSettings().upload_keep_s * 1000)
-            await collector.collect()
-            await services.store.write(lambda txn, at=now_ms: forget_old(txn, at))  # type: ignore[misc]
-            await asyncio.sleep(HOUSEKEEPING_S)
-
-    work: list[tuple[str, Work]] = [("warm", warm), ("labels", services.opinions.follow), ("relay", services.relay.run)]
-    return [*work, ("housekeeping", housekeeping)] if number == 0 else work
+    return [("warm", warm), ("labels", services.opinions.follow), ("jobs", runner_of(services).run)]
 
 
 async def _kept_up(name: str, work: Work) -> None:
@@ -207,16 +192,14 @@ def bind(address: tuple[str, int], *, shared: bool) -> socket.socket:
     return sock
 
 
-async def run_until_signalled(
-    config: Config, sockets: Sockets, number: int, lifeline: int, on_ready: Callable[[], None]
-) -> None:
+async def run_until_signalled(config: Config, sockets: Sockets, lifeline: int, on_ready: Callable[[], None]) -> None:
     """A worker process's whole life: until a signal, or until the end of its lifeline says the supervisor is gone."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
     loop.add_reader(lifeline, stop.set)
-    worker = await start(config, sockets, number=number)
+    worker = await start(config, sockets)
     on_ready()
     await stop.wait()
     loop.remove_reader(lifeline)

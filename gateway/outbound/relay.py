@@ -1,6 +1,5 @@
 """Relaying: a job a recipient, tried until the next host takes it or says never. RFC 5321 §4.5.4."""
 
-import asyncio
 import ssl
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -10,6 +9,7 @@ import aiosmtplib
 import msgspec
 import structlog
 
+from gateway.work.kinds import Effect, JobFailed, Kind
 from store.audit import chain
 from store.blob.contract import BlobId, BlobMissing
 from store.changes.engine import Store, StoreTxn
@@ -20,7 +20,10 @@ from store.queue.jobs import Job
 log = structlog.get_logger()
 
 RELAY = "relay"
-LEASE_MS = 10 * 60_000
+MINUTE_MS, HOUR_MS = 60_000, 3_600_000
+#: Waits between attempts; the last one repeats until ``GIVE_UP_MS``.
+BACKOFF_MS = (MINUTE_MS, 5 * MINUTE_MS, 15 * MINUTE_MS, 30 * MINUTE_MS, HOUR_MS)
+GIVE_UP_MS = 5 * 24 * HOUR_MS  # RFC 5321 §4.5.4.1: at least four to five days
 
 
 class RelayBody(msgspec.Struct, frozen=True, array_like=True):
@@ -43,15 +46,19 @@ def relay_job(
     return Job(job_id, RELAY, body, now_ms, now_ms)
 
 
-def drop(txn: StoreTxn, job_id: str, by: str, now_ms: int) -> RelayBody | None:
-    """Give a waiting or buried mail up for good, as a person wants it; None when there is no such relay job."""
+def drop(txn: StoreTxn, job_id: str, by: str, now_ms: int) -> Job | None:
+    """Give a job up for good, with the octets it kept, as a person wants it; None when there is no such job."""
     job = jobs.drop(txn, job_id)
     if job is None:
         return None
-    body = msgspec.msgpack.decode(job.body, type=RelayBody)
-    txn.unlink(BlobId(body.blob), b"j" + job.id.encode())
-    chain.record(txn, now_ms, by, "queue.drop", body.reception, f"{body.recipient}: {job.last_error}")
-    return body
+    try:
+        body = _body_of(job)
+    except JobFailed:  # no relay job, or one that cannot be read: the octets it may keep are found by fsck
+        chain.record(txn, now_ms, by, "queue.drop", job.id, job.last_error)
+    else:
+        txn.unlink(BlobId(body.blob), b"j" + job.id.encode())
+        chain.record(txn, now_ms, by, "queue.drop", body.reception, f"{body.recipient}: {job.last_error}")
+    return job
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +70,7 @@ class Failure:
 
 
 class Relay:
-    """Works off relay jobs; every worker may run one, leases keep them apart."""
+    """Does relay jobs."""
 
     def __init__(
         self,
@@ -72,45 +79,43 @@ class Relay:
         clock: Callable[[], datetime],
         *,
         timeout_s: float = 60.0,
-        poll_s: float = 5.0,
     ) -> None:
         self._store = store
         self._hostname = hostname
         self._clock = clock
         self._timeout_s = timeout_s
-        self._poll_s = poll_s
 
-    async def run(self) -> None:
-        """Work until cancelled; wakes on announcements, and looks by itself now and then."""
-        with self._store.subscribe(0) as listener:
-            while True:
-                try:
-                    busy = await self.work_once()
-                except StoreError as error:
-                    log.warning("relay.store", error=repr(error))
-                    busy = 0
-                if not busy:
-                    await listener.wait(self._poll_s)
+    def kind(self) -> Kind:
+        """Relaying as a kind of job. As Postfix: tried again quickly at first, then hourly."""
+        return Kind(
+            RELAY,
+            self.attempt,
+            at_once=10,
+            pauses_s=tuple(ms / 1000 for ms in BACKOFF_MS),
+            give_up_s=GIVE_UP_MS / 1000,
+            given_up=self._given_up,
+        )
 
-    async def work_once(self) -> int:
-        """Claim and try what is due; how many were tried."""
-        due = await jobs.claim(self._store, frozenset({RELAY}), self._now_ms(), LEASE_MS)
-        await asyncio.gather(*(self._attempt(job) for job in due))
-        return len(due)
-
-    async def _attempt(self, job: Job) -> None:
-        """One try. Whatever happens is noted on the job; when even that fails, the lease ends and it comes again."""
-        try:
-            body = msgspec.msgpack.decode(job.body, type=RelayBody)
-            failure = await self._try(body)
-            await self._store.write(lambda txn: self._settle(txn, job, body, failure))
-        except StoreError as error:
-            log.warning("relay.store", job=job.id, error=repr(error))
-            return
-        if failure is None:
-            log.info("relay.delivered", reception=body.reception, rcpt=body.recipient, target=body.target)
-        else:
+    async def attempt(self, job: Job) -> Effect:
+        """One try. Raises JobFailed, StoreError."""
+        body = _body_of(job)
+        failure = await self._try(body)
+        if failure is not None:
             log.info("relay.failed", reception=body.reception, rcpt=body.recipient, **asdict(failure))
+            raise JobFailed(failure.text, is_permanent=failure.is_permanent)
+        log.info("relay.delivered", reception=body.reception, rcpt=body.recipient, target=body.target)
+        return lambda txn: txn.unlink(BlobId(body.blob), b"j" + job.id.encode())
+
+    def _given_up(self, txn: StoreTxn, job: Job, why: str) -> None:
+        """No bounce is sent, which could be backscatter: what failed for good is kept aside with its octets, and
+        stands in the audit trail."""
+        now_ms = int(self._clock().timestamp() * 1000)
+        try:
+            body = _body_of(job)
+        except JobFailed:
+            chain.record(txn, now_ms, "mailward", "relay.failed", job.id, why)
+        else:
+            chain.record(txn, now_ms, "mailward", "relay.failed", body.reception, f"{body.recipient}: {why}")
 
     async def _try(self, body: RelayBody) -> Failure | None:
         """Hand the mail over; what went wrong, or None."""
@@ -172,22 +177,13 @@ class Relay:
             validate_certs=False,
         )
 
-    def _settle(self, txn: StoreTxn, job: Job, body: RelayBody, failure: Failure | None) -> None:
-        """Note the outcome. No bounce is sent, which could be backscatter: what failed for good is kept aside
-        with its octets, and stands in the audit trail."""
-        now_ms = self._now_ms()
-        if failure is None:
-            jobs.remove(txn, job)
-            txn.unlink(BlobId(body.blob), b"j" + job.id.encode())
-            return
-        if not failure.is_permanent and jobs.retry(txn, job, failure.text, now_ms):
-            return
-        if jobs.bury(txn, job, failure.text):
-            detail = f"{body.recipient}: {failure.text}"
-            chain.record(txn, now_ms, "mailward", "relay.failed", body.reception, detail)
 
-    def _now_ms(self) -> int:
-        return int(self._clock().timestamp() * 1000)
+def _body_of(job: Job) -> RelayBody:
+    """Raises JobFailed."""
+    try:
+        return msgspec.msgpack.decode(job.body, type=RelayBody)
+    except msgspec.DecodeError as error:
+        raise JobFailed(f"what it needs cannot be read: {error}", is_permanent=True) from error
 
 
 def _header_of(octets: bytes) -> bytes:

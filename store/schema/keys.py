@@ -10,7 +10,9 @@ m      m name                              meta: schema version, account counter
 b      b blob 00 | b blob 01 index         blob meta row and chunks (store/blob)
 l      l blob owner                        "": a link; a blob without links may be collected
 a      a acct                              Account
-n      n address                           acct of a local address (lower case)
+n      n address                           acct of a local address (lower case), Alias, or "g" for a group
+d      d name                              Domain that the store knows
+g      g address                           Group: its members, and who may send to it
 x      x acct N                            counter: highest modseq of the account
 x      x acct I                            counter: last object id given out
 x      x acct B mailbox                    Mailbox
@@ -21,22 +23,37 @@ x      x acct U mailbox uid                email id
 x      x acct D mailbox ms email           "": placements by date received
 x      x acct T thread email               ""
 x      x acct Y mailbox thread             emails of the thread in the mailbox (total, unread)
-x      x acct M digest                     thread id by Message-ID digest (16 octets)
+x      x acct M digest                     by Message-ID digest (16 octets): subject digest (8) and thread id, repeated
+x      x acct J digest                     by subject digest (8 octets): thread id and date of its last mail
 x      x acct H kind modseq object         change log: created, updated or destroyed
 x      x acct V mailbox modseq uid         "": a uid that vanished from a mailbox
 x      x acct P ms blob                    an upload that no email uses yet: its size
+x      x acct Q                            Usage: mails and octets, and how many there may be
+x      x acct L kind                       History: how far back the change log goes, and how long it is
+x      x acct L V mailbox                  History of the vanished uids of a mailbox
+x      x acct L M                          Sweep: up to where Message-IDs of dead threads were collected
+x      x acct K E email                    Email that was destroyed but is kept back (store/mail/kept)
+x      x acct K S email                    Kept: its keywords and mailboxes, when, by whom, why
+x      x acct K M mailbox day              uidnext of the mailbox on that day: what came before it is older
 q      q H id                              Held: quarantined mail by reception id
 q      q O doubt id                        "": what is still held, most doubtful first
+q      q E ms id                           "": when a held copy of the mail expires
+q      q R address 00 id                   "": held and settled mail by recipient
+q      q K id                              "": settled, but its octets are kept back
 t      t id                                Trace: one row a mail judged, ids sort by time
 u      u seq                               audit entry, each sealing the one before
 j      j B id                              Job
-j      j R ms id                           "": when a job is due (or its lease ends)
+j      j R kind 00 ms id                   "": when a job is due (or its lease ends)
 j      j D id                              Job that was given up
 r      r kind name                         reputation counters
 k      k id                                Label: what a person or a trap said about a mail
 f      f digest                            fingerprint of a campaign seen by a trap
 s      s token                             console session
 p      p kind ...                          policy entries made by people (block, allow)
+h      h case                              Hold: a legal hold (store/retention)
+o      o name                              Rule: how long mail is kept, and when it goes
+i      i A address                         pseudonym of a person in the audit trail (16 octets)
+i      i P pseudonym                       the address, as long as it may be told
 =====  ==================================  =======================================================
 """
 
@@ -51,6 +68,8 @@ META = b"m"
 LINK = b"l"
 ACCOUNT = b"a"
 ADDRESS = b"n"
+DOMAIN = b"d"
+GROUP = b"g"
 SCOPE = b"x"
 HELD = b"qH"
 HELD_ORDER = b"qO"
@@ -64,6 +83,13 @@ LABEL = b"k"
 FINGERPRINT = b"f"
 SESSION = b"s"
 POLICY = b"p"
+HELD_EXPIRY = b"qE"
+HELD_RECIPIENT = b"qR"
+HELD_KEPT = b"qK"
+HOLD = b"h"
+RULE = b"o"
+PSEUDONYM = b"iA"
+PERSON = b"iP"
 
 
 def u32(number: int) -> bytes:
@@ -96,6 +122,14 @@ def address(email: str) -> bytes:
     return ADDRESS + email.lower().encode()
 
 
+def domain(name: str) -> bytes:
+    return DOMAIN + name.lower().encode()
+
+
+def group(email: str) -> bytes:
+    return GROUP + email.lower().encode()
+
+
 def scope(number: int) -> bytes:
     """Prefix of everything that belongs to one account."""
     return SCOPE + u32(number)
@@ -109,9 +143,24 @@ def meta(name: str) -> bytes:
     return META + name.encode()
 
 
+def job(job_id: str) -> bytes:
+    return JOB + job_id.encode()
+
+
+def job_due(kind: str, ms: int, job_id: str) -> bytes:
+    return jobs_due(kind) + u64(ms) + job_id.encode()
+
+
+def jobs_due(kind: str) -> bytes:
+    """Prefix of the order in which jobs of one kind come up: kinds do not wait for each other."""
+    return JOB_DUE + kind.encode() + b"\x00"
+
+
 # Below: keys inside an account's scope, without the scope prefix.
 MODSEQ = b"N"
 LAST_ID = b"I"
+USAGE = b"Q"
+SWEEP = b"LM"
 
 
 def mailbox(number: int) -> bytes:
@@ -150,6 +199,18 @@ def message_id(digest: bytes) -> bytes:
     return b"M" + digest
 
 
+def subject(digest: bytes) -> bytes:
+    return b"J" + digest
+
+
+def history(kind: int) -> bytes:
+    return b"L" + bytes([kind])
+
+
+def vanished_history(mailbox_id: int) -> bytes:
+    return b"LV" + u32(mailbox_id)
+
+
 def change(kind: int, modseq: int, object_id: int) -> bytes:
     return b"H" + bytes([kind]) + u64(modseq) + u64(object_id)
 
@@ -160,3 +221,15 @@ def upload(ms: int, blob: BlobId) -> bytes:
 
 def vanished(mailbox_id: int, modseq: int, number: int) -> bytes:
     return b"V" + u32(mailbox_id) + u64(modseq) + u32(number)
+
+
+def kept_email(number: int) -> bytes:
+    return b"KE" + u64(number)
+
+
+def kept_state(number: int) -> bytes:
+    return b"KS" + u64(number)
+
+
+def mark(mailbox_id: int, day: int) -> bytes:
+    return b"KM" + u32(mailbox_id) + u32(day)

@@ -70,14 +70,21 @@ def check_jobs(view: StoreView) -> Iterator[Finding]:
     }
     waiting = jobs.waiting(view)
     for job in (*waiting, *jobs.buried(view)):
+        if job.kind == jobs.UNREADABLE:
+            yield Finding(f"job {job.id}", job.last_error)
         if job.kind == RELAY:
             yield from _check_octets(view, job, kept.get(job.id.encode()))
-    due = {key[len(keys.JOB_DUE) :] for key, _ in view.kv.scan(keys.JOB_DUE, keys.prefix_end(keys.JOB_DUE))}
-    wanted = {keys.u64(job.due_ms) + job.id.encode() for job in waiting}
+    due = {key for key, _ in view.kv.scan(keys.JOB_DUE, keys.prefix_end(keys.JOB_DUE))}
+    wanted = {keys.job_due(job.kind, job.due_ms, job.id) for job in waiting if job.kind != jobs.UNREADABLE}
     for each in sorted(wanted - due):
-        yield Finding(f"job {each[8:].decode()}", "never comes up")
+        yield Finding(f"job {_job_at(each)}", "never comes up")
     for each in sorted(due - wanted):
-        yield Finding(f"job {each[8:].decode('utf-8', 'replace')}", "comes up but has no such row")
+        yield Finding(f"job {_job_at(each)}", "comes up but has no such row")
+
+
+def _job_at(place: bytes) -> str:
+    """The job's id, from its place in the order of its kind."""
+    return place[len(keys.JOB_DUE) :].partition(b"\x00")[2][8:].decode("utf-8", "replace")
 
 
 def _check_octets(view: StoreView, job: Job, blob: BlobId | None) -> Iterator[Finding]:

@@ -3,8 +3,9 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from gateway.outbound.relay import LEASE_MS, drop
+from gateway.outbound.relay import drop
 from gateway.quarantine.acts import Quarantine
+from gateway.work.runner import Runner
 from store.accounts import account as accounts
 from store.blob.chunks import BlobSettings, list_ids, meta_key
 from store.changes.engine import AccountTxn, StoreTxn, StoreView
@@ -81,8 +82,9 @@ def with_first(change: Change) -> Act:
 def relaying(answer: str) -> Act:
     async def act(world: World) -> bool:
         world.next_host.at_data = answer
-        world.clock.forward(milliseconds=LEASE_MS + 1)
-        await world.services.relay.work_once()
+        kind = world.services.relay.kind()
+        world.clock.forward(seconds=kind.lease_s + 1)
+        await Runner(world.store, [kind], world.clock).work_once()
         return not world.kv.has_failed  # the relay itself only notes that the store failed
 
     return act

@@ -52,7 +52,7 @@ def test_a_job_is_dropped_once_and_leaves_an_audit_entry(config: Path) -> None:
         return done.exit_code, done.output
 
     assert JOB in run("queue", "list")[1]
-    assert run("queue", "drop", JOB) == (0, "  dropped the mail id1 to ann@relayed.example\n")
+    assert run("queue", "drop", JOB) == (0, "  dropped relay-id1-ann@relayed.example\n")
     assert run("queue", "list") == (0, "")
     code, said = run("queue", "drop", JOB)
     assert code == 1 and f"no job with the id {JOB}" in said

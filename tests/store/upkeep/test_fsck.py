@@ -165,14 +165,14 @@ BREAKAGES: dict[str, tuple[Breaking, str]] = {
     "a relayed mail without octets": (lambda w: lambda t: t.delete(chunk_key(w.held.blob, 0)), "job j1: its octets"),
     "a job gone": (lambda w: lambda t: t.delete(keys.JOB_DEAD + b"j2"), "job j2 is not there"),
     "a job that never comes up": (
-        lambda w: lambda t: t.delete(keys.JOB_DUE + keys.u64(NOW) + b"j1"),
+        lambda w: lambda t: t.delete(keys.job_due("relay", NOW, "j1")),
         "job j1: never comes up",
     ),
     "a job due without a row": (
-        lambda w: lambda t: t.put(keys.JOB_DUE + keys.u64(NOW) + b"j3", b"relay"),
+        lambda w: lambda t: t.put(keys.job_due("relay", NOW, "j3"), b""),
         "job j3: comes up but has no such row",
     ),
-    "a job that cannot be read": (lambda w: lambda t: t.put(keys.JOB + b"j1", b"?"), "queue: a row cannot be read"),
+    "a job that cannot be read": (lambda w: lambda t: t.put(keys.job("j1"), b"?"), "job j1: its row cannot be read"),
     "a link of an email that is gone": (
         lambda w: lambda t: t.put(keys.link(w.first.blob, w.key(b"E" + keys.u64(99))), b""),
         "email 99 is not there",

@@ -1,0 +1,55 @@
+"""Every kind of work a worker does beside its protocols, in one place: jobs after a commit, and regular upkeep.
+
+A new kind is one line here. Work that a mail causes is put in the queue in the mail's own transaction
+(``store.queue.jobs.put``, or ``want`` for work that looks at the store when it runs); upkeep has ``every_s`` and
+needs no more than this line.
+"""
+
+import asyncio
+
+from gateway.main.services import Services
+from gateway.reputation.campaign import forget_old
+from gateway.work.kinds import MINUTE_S, Kind
+from gateway.work.runner import Runner
+from protocols.jmap.settings import JmapSettings
+from store.queue.jobs import Job
+from store.upkeep.collect import Collector
+from store.upkeep.expire import end_uploads
+
+UPKEEP_S = 5 * MINUTE_S
+COLLECT_PAUSE_S = 5 * MINUTE_S  #: between seeing a blob without links and removing it: a mail may be about to link it
+
+
+def kinds_of(services: Services) -> tuple[Kind, ...]:
+    """The work of one worker."""
+    store = services.store
+
+    def now_ms() -> int:
+        return int(services.clock().timestamp() * 1000)
+
+    async def expire_held(_: Job) -> None:
+        await services.quarantine.expire()
+
+    async def expire_uploads(_: Job) -> None:
+        await end_uploads(store, now_ms() - JmapSettings().upload_keep_s * 1000)
+
+    async def collect(_: Job) -> None:
+        collector = Collector(store)
+        await collector.collect()
+        await asyncio.sleep(COLLECT_PAUSE_S)
+        await collector.collect()
+
+    async def forget_campaigns(_: Job) -> None:
+        await store.write(lambda txn: forget_old(txn, now_ms()))
+
+    return (
+        services.relay.kind(),
+        Kind("expire-held", expire_held, every_s=UPKEEP_S),
+        Kind("expire-uploads", expire_uploads, every_s=UPKEEP_S),
+        Kind("forget-campaigns", forget_campaigns, every_s=UPKEEP_S),
+        Kind("collect-blobs", collect, every_s=UPKEEP_S),
+    )
+
+
+def runner_of(services: Services) -> Runner:
+    return Runner(services.store, kinds_of(services), services.clock)
