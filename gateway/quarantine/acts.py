@@ -52,8 +52,8 @@ class Quarantine:
                     jobs.put(txn, job)
             if label is not None:
                 labels.put(txn, label)
-            what = ", ".join(c.address for c in moved) + (" (learned as wanted)" if learn else "")
-            chain.record(txn, now_ms, by, "quarantine.release", reception, what)
+            what = "learned as wanted" if learn else ""
+            chain.record(txn, now_ms, by, "quarantine.release", reception, what, people=[c.address for c in moved])
             return moved
 
         return await self._store.write(body)
@@ -72,8 +72,8 @@ class Quarantine:
             moved = quarantine.settle(txn, reception, DELETED, by, now_ms, _chosen(addresses))
             if label is not None:
                 labels.put(txn, label)
-            what = ", ".join(c.address for c in moved) + (" (learned as unwanted)" if learn else "")
-            chain.record(txn, now_ms, by, "quarantine.delete", reception, what)
+            what = "learned as unwanted" if learn else ""
+            chain.record(txn, now_ms, by, "quarantine.delete", reception, what, people=[c.address for c in moved])
             return moved
 
         return await self._store.write(body)
@@ -102,17 +102,20 @@ class Quarantine:
         return await self._store.write(body)
 
     async def expire(self, limit: int = 500) -> int:
-        """Give up held mail whose time is over; how many. Run now and then by one worker."""
+        """Give up held copies whose time is over, some mails a transaction; how many mails. A job of one worker."""
         now_ms = self._now_ms()
 
         def body(txn: StoreTxn) -> int:
             overdue = quarantine.overdue(txn, now_ms, limit)
-            for held in overdue:
-                quarantine.settle(txn, held.id, quarantine.EXPIRED, "mailward", now_ms)
-                chain.record(txn, now_ms, "mailward", "quarantine.expire", held.id)
+            for held, addresses in overdue:
+                quarantine.settle(txn, held.id, quarantine.EXPIRED, chain.PROGRAM, now_ms, addresses)
+                chain.record(txn, now_ms, chain.PROGRAM, "quarantine.expire", held.id, people=addresses)
             return len(overdue)
 
-        return await self._store.write(body)
+        expired = 0
+        while (count := await self._store.write(body)) > 0:
+            expired += count
+        return expired
 
     async def _require(self, reception: str) -> Held:
         held = await self._store.read(lambda view: quarantine.get(view, reception))

@@ -4,17 +4,23 @@
 change or to tell the sessions that show it.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from enum import IntEnum
-from typing import NewType, TypeVar
+from typing import NewType, TypeVar, cast
 
-from store.blob.chunks import KeyValueBlobs, keep
+from msgspec import Struct
+
+from store.blob.chunks import keep
 from store.blob.contract import BlobId, Staged
+from store.blob.view import Blobs
 from store.changes.announce import SYSTEM, Announcer, Listener
 from store.kv.contract import KeyValueStore, ReadTxn, WriteTxn, counter
 from store.schema import keys
+from store.schema.rows import pack
 
 T = TypeVar("T")
+S = TypeVar("S", bound=Struct)
 
 AccountId = NewType("AccountId", int)
 ModSeq = NewType("ModSeq", int)  #: one counter an account; JMAP state, HIGHESTMODSEQ and sync-token are views of it
@@ -37,8 +43,8 @@ class Change(IntEnum):
 
 #: What an earlier change of the same transaction must be for a later one to add nothing.
 _OUTRANKING = {
-    Change.UPDATED: (bytes([Change.CREATED]), bytes([Change.DESTROYED])),
-    Change.COUNTED: (bytes([Change.CREATED]), bytes([Change.UPDATED]), bytes([Change.DESTROYED])),
+    Change.UPDATED: (Change.CREATED, Change.DESTROYED),
+    Change.COUNTED: (Change.CREATED, Change.UPDATED, Change.DESTROYED),
 }
 
 
@@ -46,25 +52,30 @@ class AccountView:
     """One account's rows in one snapshot. Keys are given without the account's prefix."""
 
     def __init__(self, txn: ReadTxn, account: AccountId) -> None:
-        self._read = txn
+        self.raw = txn  #: the snapshot itself, for rows that lie outside the account
         self._prefix = keys.scope(account)
         self.account = account
 
     def get(self, key: bytes) -> bytes | None:
-        return self._read.get(self._prefix + key)
+        return self.raw.get(self._prefix + key)
 
     def scan(
         self, start: bytes, end: bytes, *, reverse: bool = False, limit: int | None = None
     ) -> Iterator[tuple[bytes, bytes]]:
         """Pairs in key order; keys come back without the account's prefix."""
         cut = len(self._prefix)
-        for key, value in self._read.scan(self._prefix + start, self._prefix + end, reverse=reverse, limit=limit):
+        for key, value in self.raw.scan(self._prefix + start, self._prefix + end, reverse=reverse, limit=limit):
             yield key[cut:], value
 
     def scan_prefix(
         self, prefix: bytes, *, reverse: bool = False, limit: int | None = None
     ) -> Iterator[tuple[bytes, bytes]]:
         return self.scan(prefix, keys.prefix_end(prefix), reverse=reverse, limit=limit)
+
+    def row(self, key: bytes, read: Callable[[bytes], S]) -> S | None:
+        """The row under a key, decoded; a transaction reads the same row once."""
+        found = self.get(key)
+        return read(found) if found is not None else None
 
     @property
     def modseq(self) -> ModSeq:
@@ -80,6 +91,39 @@ class AccountTxn(AccountView):
         self._write = txn
         self.store = store
         self._now: ModSeq | None = None
+        self._logged: dict[tuple[Kind, int], Change] = {}
+        self._held: dict[bytes, tuple[Struct, bool]] = {}
+
+    def get(self, key: bytes) -> bytes | None:
+        held = self._held.get(key)
+        return pack(held[0]) if held is not None else super().get(key)
+
+    def scan(
+        self, start: bytes, end: bytes, *, reverse: bool = False, limit: int | None = None
+    ) -> Iterator[tuple[bytes, bytes]]:
+        if any(start[:1] <= key[:1] < end for key in self._held):
+            self.flush()
+        return super().scan(start, end, reverse=reverse, limit=limit)
+
+    def row(self, key: bytes, read: Callable[[bytes], S]) -> S | None:
+        held = self._held.get(key)
+        if held is not None:
+            return cast(S, held[0])
+        found = super().row(key, read)
+        if found is not None:
+            self._held[key] = found, False
+        return found
+
+    def hold(self, key: bytes, row: Struct) -> None:
+        """Write a row that many steps of a transaction move, such as a counter: once, when the body has ended."""
+        self._held[key] = row, True
+
+    def flush(self) -> None:
+        """Write what was held back. The store does it at the end of every body."""
+        for key, (row, is_changed) in self._held.items():
+            if is_changed:
+                self._write.put(self._prefix + key, pack(row))
+        self._held.clear()
 
     def next_modseq(self) -> ModSeq:
         """The modseq of every change in this transaction; the first call moves the account's counter."""
@@ -103,18 +147,20 @@ class AccountTxn(AccountView):
     def log(self, kind: Kind, object_id: int, change: Change) -> ModSeq:
         """Note a change. Within one transaction destruction outranks creation, that an update, that a count."""
         modseq = self.next_modseq()
-        key = self._prefix + keys.change(kind, modseq, object_id)
-        outranking = _OUTRANKING.get(change, ())
-        if outranking and self._write.get(key) in outranking:
+        before = self._logged.get((kind, object_id))
+        if before is change or before in _OUTRANKING.get(change, ()):
             return modseq
-        self._write.put(key, bytes([change]))
+        self._logged[kind, object_id] = change  # nobody else logs at this modseq, so there is nothing to read
+        self._write.put(self._prefix + keys.change(kind, modseq, object_id), bytes([change]))
         return modseq
 
     def index(self, key: bytes, value: bytes = b"") -> None:
         """Write an index row: derived from objects, so it has no change of its own."""
+        self._held.pop(key, None)
         self._write.put(self._prefix + key, value)
 
     def unindex(self, key: bytes) -> None:
+        self._held.pop(key, None)
         self._write.delete(self._prefix + key)
 
     def link(self, blob: BlobId, owner: bytes) -> None:
@@ -137,8 +183,10 @@ class StoreView:
 class StoreTxn:
     """One transaction over everything: several accounts, quarantine, jobs and audit land together."""
 
-    def __init__(self, txn: WriteTxn) -> None:
+    def __init__(self, txn: WriteTxn, now_ms: int) -> None:
         self.kv = txn
+        self.now_ms = now_ms  #: when the transaction was asked for
+        self._known: dict[object, object] = {}
         self._accounts: dict[AccountId, AccountTxn] = {}
         self.touched: set[int] = set()
 
@@ -146,6 +194,12 @@ class StoreTxn:
         if account not in self._accounts:
             self._accounts[account] = AccountTxn(self.kv, account, self)
         return self._accounts[account]
+
+    def once(self, read: Callable[[WriteTxn], T]) -> T:
+        """What ``read`` finds, looked up once a transaction however many of its parts ask."""
+        if read not in self._known:
+            self._known[read] = read(self.kv)
+        return cast(T, self._known[read])
 
     def keep(self, staged: Staged) -> BlobId:
         """Make a staged blob durable with this commit."""
@@ -158,6 +212,11 @@ class StoreTxn:
     def unlink(self, blob: BlobId, owner: bytes) -> None:
         self.kv.delete(keys.link(blob, owner))
 
+    def flush(self) -> None:
+        """Write what accounts hold back; the body has ended."""
+        for account in self._accounts.values():
+            account.flush()
+
     def touch(self, account: int = SYSTEM) -> None:
         """Announce this account (or the system) once the transaction has committed."""
         self.touched.add(account)
@@ -166,10 +225,13 @@ class StoreTxn:
 class Store:
     """Key-value store, blobs and announcements as one thing. Built by the composition root."""
 
-    def __init__(self, kv: KeyValueStore, blobs: KeyValueBlobs, announcer: Announcer) -> None:
+    def __init__(
+        self, kv: KeyValueStore, blobs: Blobs, announcer: Announcer, clock: Callable[[], float] = time.time
+    ) -> None:
         self.kv = kv
         self.blobs = blobs
         self.announcer = announcer
+        self.clock = clock
 
     async def read(self, body: Callable[[StoreView], T]) -> T:
         return await self.kv.read(lambda txn: body(StoreView(txn)))
@@ -177,10 +239,12 @@ class Store:
     async def write(self, body: Callable[[StoreTxn], T]) -> T:
         """Commit, then announce. Durable when it returns. Raises StoreUnavailable."""
         touched: set[int] = set()
+        now_ms = int(self.clock() * 1000)
 
         def once(txn: WriteTxn) -> T:
-            unit = StoreTxn(txn)
+            unit = StoreTxn(txn, now_ms)
             result = body(unit)
+            unit.flush()
             touched.clear()
             touched.update(unit.touched)
             return result
@@ -194,4 +258,5 @@ class Store:
 
     async def close(self) -> None:
         await self.announcer.close()
+        await self.blobs.close()
         await self.kv.close()

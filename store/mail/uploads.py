@@ -61,11 +61,11 @@ def oldest_ms(view: AccountView) -> int | None:
 def ownership(view: StoreView, account: AccountId, blob: BlobId) -> Ownership | None:
     """Why the account may read this blob; None: it may not, or there is none."""
     prefix = keys.link(blob, keys.scope(account))
-    row = next(view.kv.scan(prefix, keys.prefix_end(prefix), limit=1), None)
-    if row is None:
-        return None
-    owner = row[0][len(prefix) :]
-    return Ownership(EmailId(keys.read_u64(owner[1:9])) if owner[:1] == b"E" else None)
+    for kind in (b"E", b"P"):  # mail that is kept back is linked, too, but no longer its owner's to read
+        row = next(view.kv.scan(prefix + kind, prefix + keys.prefix_end(kind), limit=1), None)
+        if row is not None:
+            return Ownership(EmailId(keys.read_u64(row[0][len(prefix) + 1 :][:8])) if kind == b"E" else None)
+    return None
 
 
 def _owner(ms: int) -> bytes:

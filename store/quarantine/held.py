@@ -1,4 +1,7 @@
-"""Rows of held mail, ordered by doubt: the ones nearest to the threshold are worth a minute, so they come first."""
+"""Rows of held mail, ordered by doubt: the ones nearest to the threshold are worth a minute, so they come first.
+
+A row has index keys by doubt, by expiry and by recipient; ``_indexes`` says which, and every write sets exactly those.
+"""
 
 from collections.abc import Iterator
 
@@ -6,7 +9,10 @@ import msgspec
 from msgspec.structs import replace
 
 from store.blob.contract import BlobId
-from store.changes.engine import StoreTxn, StoreView
+from store.changes.engine import AccountId, StoreTxn, StoreView
+from store.kv.contract import ReadTxn
+from store.retention.policy import Matter, bares, may_delete, owners_of
+from store.retention.rows import QUARANTINE
 from store.schema import keys
 from store.schema.rows import Reader, pack
 
@@ -22,6 +28,7 @@ class HeldCopy(msgspec.Struct, frozen=True, array_like=True):
     state: str  #: held, released, deleted, expired
     by: str = ""  #: who changed it
     at_ms: int = 0
+    expires_ms: int = 0  #: of this copy; 0 is when the mail's does
 
 
 class Held(msgspec.Struct, frozen=True, array_like=True):
@@ -39,6 +46,7 @@ class Held(msgspec.Struct, frozen=True, array_like=True):
     subject: str
     why: str  #: the strongest reason as a sentence
     copies: tuple[HeldCopy, ...]
+    kept: str = ""  #: why its octets are kept although nobody waits for it any more; "": they are not
 
     @property
     def is_held(self) -> bool:
@@ -53,10 +61,9 @@ class NotHeld(Exception):
 
 
 def put(txn: StoreTxn, held: Held) -> None:
-    """Hold a mail: row, order and the link that keeps its octets."""
-    txn.kv.put(keys.HELD + held.id.encode(), pack(held))
-    txn.kv.put(_order(held), b"")
-    txn.link(held.blob, b"q" + held.id.encode())
+    """Hold a mail: row, indexes and the link that keeps its octets."""
+    _write(txn, None, held)
+    txn.link(held.blob, owner(held.id))
     txn.touch()
 
 
@@ -82,13 +89,60 @@ def settle(
             copies.append(copy)
     if not moved:
         raise NotHeld(reception)
-    after = replace(held, copies=tuple(copies))
-    txn.kv.put(keys.HELD + reception.encode(), pack(after))
-    if not after.is_held:
-        txn.kv.delete(_order(held))
-        txn.unlink(held.blob, b"q" + held.id.encode())
+    after = _settled(txn, replace(held, copies=tuple(copies)))
+    _write(txn, held, after)
+    if not after.is_held and not after.kept:
+        txn.unlink(held.blob, owner(held.id))
     txn.touch()
     return moved
+
+
+def _settled(txn: StoreTxn, held: Held) -> Held:
+    """The last copy given up asks whether the octets may go; what every recipient got, they have themselves."""
+    if held.is_held or all(copy.state == RELEASED for copy in held.copies):
+        return held
+    refusal = may_delete(txn, matter_of(txn.kv, held))
+    return replace(held, kept=refusal.sentence) if refusal is not None else held
+
+
+def matter_of(txn: ReadTxn, held: Held) -> Matter:
+    """A held mail as holds and rules look at it: for those who did not get it."""
+    waiting = [copy for copy in held.copies if copy.state != RELEASED]
+    owners = bares(copy.address for copy in waiting)
+    for copy in waiting:
+        if copy.account is not None:
+            owners |= owners_of(txn, AccountId(copy.account))
+    people = bares((held.mail_from, held.header_from.rpartition("<")[2].removesuffix(">"), *(copy.address for copy in held.copies)))
+    return Matter(owners, people, held.held_ms, frozenset({QUARANTINE}))
+
+
+def drop_what_may_go(txn: StoreTxn, after: str, limit: int) -> tuple[int, int, str]:
+    """Let settled mail go that is kept back no longer; (looked at, dropped, last id looked at)."""
+    looked = dropped = 0
+    last = after
+    start = keys.HELD_KEPT + after.encode() + b"\x00" if after else keys.HELD_KEPT
+    for key, _ in list(txn.kv.scan(start, keys.prefix_end(keys.HELD_KEPT), limit=limit)):
+        looked, last = looked + 1, key[len(keys.HELD_KEPT) :].decode()
+        held = get(txn, last)
+        if held is not None and may_delete(txn, matter_of(txn.kv, held)) is None:
+            _write(txn, held, replace(held, kept=""))
+            txn.unlink(held.blob, owner(held.id))
+            dropped += 1
+    return looked, dropped, last
+
+
+def forget(txn: StoreTxn, held: Held) -> None:
+    """Remove a row nobody waits for and nothing keeps back."""
+    assert not held.is_held and not held.kept, "what is held or kept back is settled first"
+    _write(txn, held, None)
+
+
+def rewrite(txn: StoreTxn, before: Held, after: Held) -> None:
+    """Change who a row names, as erasing a person does; states stay. Nobody left to name: the row goes."""
+    _write(txn, before, after if after.copies else None)
+    if not after.copies:
+        txn.unlink(before.blob, owner(before.id))
+    txn.touch()
 
 
 def by_doubt(view: StoreView, limit: int = 200) -> Iterator[Held]:
@@ -105,21 +159,84 @@ def newest(view: StoreView, limit: int = 200) -> Iterator[Held]:
         yield read_held(row)
 
 
-def count(view: StoreView) -> int:
-    return sum(1 for _ in view.kv.scan(keys.HELD_ORDER, keys.prefix_end(keys.HELD_ORDER)))
+def to_recipient(view: StoreView | StoreTxn, address: str, limit: int = 200, before: str = "") -> Iterator[Held]:
+    """Held and settled mail for one address, newest first; ``before`` goes on after an id."""
+    prefix = keys.HELD_RECIPIENT + address.lower().encode() + b"\x00"
+    end = prefix + before.encode() if before else keys.prefix_end(prefix)
+    for key, _ in view.kv.scan(prefix, end, reverse=True, limit=limit):
+        held = get(view, key[len(prefix) :].decode())
+        if held is not None:
+            yield held
 
 
-def _order(held: Held) -> bytes:
-    return keys.HELD_ORDER + keys.u64(held.doubt) + held.id.encode()
+def kept_back(view: StoreView, limit: int | None = None) -> Iterator[Held]:
+    """Settled mail whose octets a hold or a rule keeps."""
+    for key, _ in view.kv.scan(keys.HELD_KEPT, keys.prefix_end(keys.HELD_KEPT), limit=limit):
+        held = get(view, key[len(keys.HELD_KEPT) :].decode())
+        if held is not None:
+            yield held
 
 
-def overdue(view: StoreView | StoreTxn, now_ms: int, limit: int) -> list[Held]:
-    """Held mail past its expiry."""
-    found: list[Held] = []
-    for key, _ in view.kv.scan(keys.HELD_ORDER, keys.prefix_end(keys.HELD_ORDER)):
-        held = get(view, key[len(keys.HELD_ORDER) + 8 :].decode())
-        if held is not None and held.expires_ms <= now_ms:
-            found.append(held)
-            if len(found) >= limit:
-                break
-    return found
+def count(view: StoreView, most: int = 100_000) -> int:
+    """How much is held; looks no further than ``most``."""
+    return sum(1 for _ in view.kv.scan(keys.HELD_ORDER, keys.prefix_end(keys.HELD_ORDER), limit=most))
+
+
+def overdue(view: StoreView | StoreTxn, now_ms: int, limit: int) -> list[tuple[Held, frozenset[str]]]:
+    """Held mail with the recipients whose copies are past their expiry, longest ago first."""
+    found: dict[str, tuple[Held, frozenset[str]]] = {}
+    for key, _ in view.kv.scan(keys.HELD_EXPIRY, keys.HELD_EXPIRY + keys.u64(now_ms + 1), limit=limit):
+        name = key[len(keys.HELD_EXPIRY) + 8 :].decode()
+        held = get(view, name)
+        if held is not None:
+            late = (c for c in held.copies if c.state == HELD and expiry(held, c) <= now_ms)
+            found[name] = held, frozenset(copy.address for copy in late)
+    return list(found.values())
+
+
+def expiry(held: Held, copy: HeldCopy) -> int:
+    """When a copy is given up, in milliseconds since 1970."""
+    return copy.expires_ms or held.expires_ms
+
+
+def owner(name: str) -> bytes:
+    """Who holds the link of a held mail."""
+    return b"q" + name.encode()
+
+
+def indexes(held: Held) -> frozenset[bytes]:
+    """The index keys that a row should have."""
+    name = held.id.encode()
+    found = {keys.HELD_RECIPIENT + copy.address.lower().encode() + b"\x00" + name for copy in held.copies}
+    if held.is_held:
+        found.add(keys.HELD_ORDER + keys.u64(held.doubt) + name)
+    if held.kept:
+        found.add(keys.HELD_KEPT + name)
+    waiting = (copy for copy in held.copies if copy.state == HELD)
+    return frozenset(found | {keys.HELD_EXPIRY + keys.u64(expiry(held, copy)) + name for copy in waiting})
+
+
+def reindex(txn: StoreTxn, after: str, limit: int) -> str:
+    """Give rows written by an older version their index keys; the last id looked at, "" when there are no more."""
+    start = keys.HELD + after.encode() + b"\x00" if after else keys.HELD
+    last = ""
+    for _, row in list(txn.kv.scan(start, keys.prefix_end(keys.HELD), limit=limit)):
+        held = read_held(row)
+        for key in indexes(held):
+            txn.kv.put(key, b"")
+        last = held.id
+    return last
+
+
+def _write(txn: StoreTxn, before: Held | None, after: Held | None) -> None:
+    """Set the row and its index keys; None is no row."""
+    old = indexes(before) if before is not None else frozenset()
+    new = indexes(after) if after is not None else frozenset()
+    for key in old - new:
+        txn.kv.delete(key)
+    for key in new - old:
+        txn.kv.put(key, b"")
+    if after is not None:
+        txn.kv.put(keys.HELD + after.id.encode(), pack(after))
+    elif before is not None:
+        txn.kv.delete(keys.HELD + before.id.encode())

@@ -65,9 +65,14 @@ async def test_an_act_that_is_undone_leaves_no_entry(store: Store) -> None:
 
 
 async def test_fields_cannot_lend_octets_to_one_another() -> None:
-    assert chain.seal_of(1, NOW, "ab", "c", "d", "e", bytes(32)) != chain.seal_of(
-        1, NOW, "a", "bc", "d", "e", bytes(32)
+    plain = Entry(1, NOW, "a", "bc", "d", "e", bytes(32), b"", ("f", "g"), 2)
+    others = (
+        replace(plain, actor="ab", act="c"),
+        replace(plain, people=("fg",)),
+        replace(plain, detail="ef", people=("g",)),
+        replace(plain, version=1),
     )
+    assert len({chain.seal_of(each) for each in (plain, *others)}) == len(others) + 1
 
 
 def change(field: str, value: object) -> Callable[[WriteTxn], None]:
@@ -76,9 +81,8 @@ def change(field: str, value: object) -> Callable[[WriteTxn], None]:
 
 def reseal(txn: WriteTxn) -> None:
     """Change an entry and seal it anew: what comes after does not fit."""
-    old = entry(txn, 3)
-    seal = chain.seal_of(3, old.at_ms, "eve", old.act, old.target, old.detail, old.before)
-    txn.put(key(3), pack(replace(old, actor="eve", seal=seal)))
+    changed = replace(entry(txn, 3), actor="eve")
+    txn.put(key(3), pack(replace(changed, seal=chain.seal_of(changed))))
 
 
 def swap(txn: WriteTxn) -> None:
@@ -111,6 +115,8 @@ TAMPERING: dict[str, tuple[Callable[[WriteTxn], None], Broken]] = {
     "other target": (change("target", "id7"), Broken(3, "its content was changed")),
     "other detail": (change("detail", ""), Broken(3, "its content was changed")),
     "other time": (change("at_ms", NOW - 1), Broken(3, "its content was changed")),
+    "other people": (change("people", ("eve",)), Broken(3, "its content was changed")),
+    "other version": (change("version", 1), Broken(3, "its content was changed")),
     "other seal": (change("seal", bytes(32)), Broken(3, "its content was changed")),
     "changed and sealed anew": (reseal, Broken(4, "does not continue the entry before it")),
     "one taken out": (lambda txn: txn.delete(key(3)), Broken(3, "entry 3 is missing")),

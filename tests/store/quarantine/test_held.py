@@ -100,9 +100,9 @@ async def test_overdue_is_what_is_still_held_past_its_time(store: Store) -> None
     await settle(store, "settled", EXPIRED)
 
     async def overdue(at_ms: int, limit: int = 10) -> list[str]:
-        return [h.id for h in await store.read(lambda view: quarantine.overdue(view, at_ms, limit))]
+        return [h.id for h, _ in await store.read(lambda view: quarantine.overdue(view, at_ms, limit))]
 
     assert await overdue(NOW + DAY - 1) == []
     assert await overdue(NOW + DAY) == ["day"]
-    assert sorted(await overdue(NOW + 30 * DAY)) == ["day", "month"]
+    assert await overdue(NOW + 30 * DAY) == ["day", "month"]
     assert len(await overdue(NOW + 30 * DAY, 1)) == 1
