@@ -18,8 +18,9 @@ from gateway.pipeline.judge import Judgement
 from gateway.pipeline.verdict import Action, Verdict, log_odds
 from gateway.reputation import history
 from store.audit import chain
-from store.blob.contract import Staged
+from store.blob.contract import BlobMissing, Staged
 from store.changes.engine import AccountId, Store, StoreTxn
+from store.kv.contract import StoreUnavailable
 from store.labels import rows as labels
 from store.labels.rows import Label
 from store.mail.parsing import Digest, digest_octets
@@ -31,6 +32,7 @@ from store.trace.rows import OutcomeRow, ReasonRow, Trace
 
 DAY_MS = 86_400_000
 TRAP = "trap"
+STAGED_AT_MOST = 3
 
 LabelOf = Callable[[str, DataFacts, bool, str, int], Label]
 """(reception id, facts, is_spam, by, at_ms): the label of a mail whose facts are at hand."""
@@ -63,18 +65,23 @@ class Commit:
         people = tuple(r for r in facts.envelope.rcpt_to if not r.is_trap)
         action = verdict.action if people else Action.ACCEPT  # a trap's sender is told nothing
         keeps = bool(people) and action in (Action.ACCEPT, Action.JUNK, Action.QUARANTINE)
-        staged, digest = await self._prepare(facts, verdict) if keeps else (None, None)
+        octets, digest = await self._prepared(facts, verdict) if keeps else (None, None)
         label = None
         if traps:
             now_ms = int(facts.envelope.received_at.timestamp() * 1000)
             label = self.label_of(facts.envelope.id, facts, True, TRAP, now_ms)
-        unit = _Unit(self, facts, verdict, action, people, traps, staged, digest, label, stages)
-        return await self.store.write(unit.run)
+        for _ in range(STAGED_AT_MOST):
+            staged = await self.store.blobs.stage(octets) if octets is not None else None
+            unit = _Unit(self, facts, verdict, action, people, traps, staged, digest, label, stages)
+            try:
+                return await self.store.write(unit.run)
+            except BlobMissing:
+                continue  # the same octets were there, and were collected before this transaction linked them
+        raise StoreUnavailable(f"the octets were collected {STAGED_AT_MOST} times before they were linked")
 
-    async def _prepare(self, facts: DataFacts, verdict: Verdict) -> tuple[Staged, Digest]:
+    async def _prepared(self, facts: DataFacts, verdict: Verdict) -> tuple[bytes, Digest]:
         loop = asyncio.get_running_loop()
-        octets, digest = await loop.run_in_executor(self.threads, self._stamped, facts, verdict)
-        return await self.store.blobs.stage(octets), digest
+        return await loop.run_in_executor(self.threads, self._stamped, facts, verdict)
 
     def _stamped(self, facts: DataFacts, verdict: Verdict) -> tuple[bytes, Digest]:
         headers = result_headers(facts, verdict, self.hostname)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from protocols.console import authentication, evidence, guard, listing, preview, text, words
 from protocols.console.access import Viewer
@@ -117,15 +117,20 @@ class MessagePage:
         if seen.blob is None:
             raise not_found()
         try:
-            octets = await self._services.store.blobs.read(seen.blob)
+            size = await self._services.store.blobs.size(seen.blob)
         except BlobMissing as error:
             raise not_found() from error
         now_ms, reception = self._services.now_ms, seen.row.id
         await self._services.store.write(
             lambda txn: chain.record(txn, now_ms, viewer.login, "message.download", reception)
         )
-        headers = {**guard.HEADERS, "Content-Disposition": f'attachment; filename="{reception}.eml"'}
-        return Response(octets, media_type="application/octet-stream", headers=headers)
+        headers = {
+            **guard.HEADERS,
+            "Content-Disposition": f'attachment; filename="{reception}.eml"',
+            "Content-Length": str(size),
+        }
+        octets = self._services.store.blobs.open(seen.blob)
+        return StreamingResponse(octets, media_type="application/octet-stream", headers=headers)
 
     async def _seen(self, request: Request, viewer: Viewer) -> Seen:
         """Read it in one snapshot. Raises Refused when it does not exist or is not this viewer's."""

@@ -8,14 +8,12 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from protocols.http.app import read_body
 from protocols.http.problem import Problem
 from protocols.jmap import blob_access, ids
 from protocols.jmap.context import Context
 from protocols.jmap.errors import request_problem
 from protocols.jmap.services import Office
-from store.blob.chunks import shape_of
-from store.blob.contract import BlobId, BlobMissing
+from store.blob.contract import BlobId, BlobMissing, BlobTooLarge, Staged
 from store.changes.engine import StoreTxn
 from store.mail import uploads
 from store.mail.uploads import UploadLimits
@@ -42,8 +40,7 @@ class Blobs:
         _check_account(context, request)
         settings = context.settings
         with self._office.counted(context.account, "maxConcurrentUpload", settings.max_concurrent_uploads):
-            octets = await self._read(request, settings.max_upload_octets)
-            staged = await context.store.blobs.stage(octets)
+            staged = await _stage(context, request, settings.max_upload_octets)
             limits = UploadLimits(
                 settings.uploads_waiting, settings.uploads_waiting_octets, settings.upload_keep_s * 1000
             )
@@ -66,14 +63,6 @@ class Blobs:
         }
         return Response(msgspec.json.encode(answer), 201, media_type="application/json")
 
-    async def _read(self, request: Request, limit: int) -> bytes:
-        try:
-            return await read_body(request, limit)
-        except Problem as refused:
-            if refused.status != 413:
-                raise
-            raise request_problem("limit", f"at most {limit} octets", limit="maxSizeUpload") from refused
-
     async def download(self, request: Request) -> Response:
         context = await self._office.context(request)
         _check_account(context, request)
@@ -94,18 +83,22 @@ class Blobs:
         return Response(octets, headers={**headers, "content-type": media_type})
 
 
+async def _stage(context: Context, request: Request, limit: int) -> Staged:
+    """Take the body in as it comes: memory does not grow with it. Raises Problem over ``limit`` octets."""
+    try:
+        return await context.store.blobs.stage_stream(request.stream(), limit)
+    except BlobTooLarge as error:
+        raise request_problem("limit", f"at most {limit} octets", limit="maxSizeUpload") from error
+
+
 async def _whole(context: Context, blob: BlobId, headers: dict[str, str], media_type: str) -> Response:
-    shape = await context.store.read(lambda view: shape_of(view.kv, blob))
-    if shape is None:
-        raise BlobMissing(blob.hex())
+    size = await context.store.blobs.size(blob)
 
     async def chunks() -> AsyncIterator[bytes]:
         async for chunk in context.store.blobs.open(blob):
             yield chunk
 
-    return StreamingResponse(
-        chunks(), headers={**headers, "content-type": media_type, "content-length": str(shape.size)}
-    )
+    return StreamingResponse(chunks(), headers={**headers, "content-type": media_type, "content-length": str(size)})
 
 
 def _check_account(context: Context, request: Request) -> None:

@@ -27,8 +27,8 @@ from protocols.jmap.email_headers import (
 )
 from protocols.jmap.errors import MethodError, invalid_arguments
 from protocols.jmap.standard import GetArguments, UnsignedInt, get_response, wanted_ids
-from store.blob.chunks import read_range
-from store.blob.contract import BlobId
+from store.blob.contract import BlobMissing
+from store.blob.contract import Wanted as Range
 from store.changes.engine import StoreView
 from store.mail import emails
 from store.mail.model import Email, EmailState
@@ -159,18 +159,34 @@ async def get(context: Context, given: dict[str, Any]) -> dict[str, Any]:
             email = emails.get(account, number) if number is not None else None
             state = emails.state(account, email.id) if email is not None else None
             if email is not None and state is not None:
-                found[text] = one = _Found(email, state)
+                found[text] = _Found(email, state)
                 if wanted.needs_headers:
                     budget.spend(email.header_octets)
-                    one.headers = read_headers(read_range(view.kv, email.blob, 0, email.header_octets))
         return account.modseq, found
 
     state, found = await context.store.read(body)
+    if wanted.needs_headers:
+        found = await _with_headers(context, found)
     values = ValueBudget(context.settings.body_value_octets)
     shown: list[dict[str, Any]] = []
-    for one in found.values():
-        shown.append(await _show(context, one, wanted, budget, values))
+    for text, one in list(found.items()):
+        try:
+            shown.append(await _show(context, one, wanted, budget, values))
+        except BlobMissing:  # destroyed since its row was read
+            del found[text]
     return get_response(context, state, shown, [text for text in asked if text not in found])
+
+
+async def _with_headers(context: Context, found: dict[str, _Found]) -> dict[str, _Found]:
+    """The emails with their header fields; without those destroyed since their rows were read."""
+    ranges = [Range(one.email.blob, 0, one.email.header_octets) for one in found.values()]
+    read = await context.store.blobs.read_many(ranges)
+    there: dict[str, _Found] = {}
+    for (text, one), octets in zip(found.items(), read, strict=True):
+        if octets is not None:
+            one.headers = read_headers(octets)
+            there[text] = one
+    return there
 
 
 async def _show(
@@ -179,14 +195,10 @@ async def _show(
     if not wanted.needs_body(one.email):
         return email_json(one.email, one.state, one.headers, b"", wanted, values)
     budget.spend(one.email.size)
-    octets = await read_blob(context, one.email.blob)
+    octets = await context.store.blobs.read(one.email.blob)
     if one.email.size <= IN_THREAD_OCTETS:
         return email_json(one.email, one.state, one.headers, octets, wanted, values)
     return await asyncio.to_thread(email_json, one.email, one.state, one.headers, octets, wanted, values)
-
-
-async def read_blob(context: Context, blob: BlobId) -> bytes:
-    return await context.store.blobs.read(blob)
 
 
 def email_json(

@@ -11,6 +11,7 @@ from protocols.jmap.email_filter import read_filter, read_sort
 from protocols.jmap.errors import MethodError
 from protocols.jmap.search import Budget, SearchTooLarge
 from protocols.jmap.window import QueryArguments, Window, cut, query_response, size_of
+from store.blob.contract import BlobMissing
 from store.changes.engine import AccountView
 from store.mail import filters, mailboxes, query
 from store.mail.model import ThreadId
@@ -96,7 +97,10 @@ async def _matching_texts(
             continue
         if hit.rest is not None:
             email = hit.candidate.email
-            text = await context.texts.get(email.blob, email.size, budget)
+            try:
+                text = await context.texts.get(email.blob, email.size, budget)
+            except BlobMissing:  # destroyed since its row was read
+                continue
             if not filters.holds_in_text(hit.rest, text):
                 continue
         if arguments.collapse_threads:

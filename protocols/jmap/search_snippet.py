@@ -11,6 +11,7 @@ from protocols.jmap.context import Context
 from protocols.jmap.email_filter import read_filter
 from protocols.jmap.errors import MethodError
 from protocols.jmap.standard import Arguments, wanted_ids
+from store.blob.contract import BlobMissing
 from store.changes.engine import AccountView
 from store.mail import emails, filters
 from store.mail.filters import Filter, Place, Words
@@ -49,14 +50,17 @@ async def get(context: Context, given: dict[str, Any]) -> dict[str, Any]:
             left -= email.size
             if left < 0:
                 raise MethodError("requestTooLarge", "these mails are too large to be read in one call")
-            octets = await context.store.blobs.read(email.blob)
+            try:
+                octets = await context.store.blobs.read(email.blob)
+            except BlobMissing:  # destroyed since its row was read
+                continue
             preview = await asyncio.to_thread(_marked_body, octets, in_body)
         subject = _marked(email.subject, in_subject) if in_subject is not None else None
         shown.append({"emailId": text, "subject": subject, "preview": preview})
     return {
         "accountId": ids.account_id(context.account.id),
         "list": shown,
-        "notFound": [text for text in asked if text not in found] or None,
+        "notFound": [text for text in asked if text not in {one["emailId"] for one in shown}] or None,
     }
 
 

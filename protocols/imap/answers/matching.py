@@ -2,7 +2,7 @@
 
 import sys
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from typing import assert_never
 
@@ -11,8 +11,6 @@ from protocols.imap.answers.rows import Row
 from protocols.imap.commands import search as keys
 from protocols.imap.commands.search import Key
 from protocols.imap.view import MailboxView, Spans
-from store.blob.chunks import read_range
-from store.changes.engine import StoreView
 from store.mail.model import Email, PartRow
 from store.message.body import part_text
 from store.message.fields import field_lines
@@ -80,13 +78,16 @@ class Judge:
 
     def accepts_number(self, number: int) -> bool:
         """For keys that need nothing of the mail."""
-        return self._meets(self._key, number, None)
+        return self._meets(self._key, number, None) is True
 
-    def accepts(self, view: StoreView, row: Row) -> bool:
-        """Within a transaction: octets are read only when what is cheaper did not decide."""
-        return self._meets(self._key, row.place.number, _Content(view, row))
+    def accepts(self, row: Row, octets: bytes | None = None) -> bool | None:
+        """Without the mail's octets None is the answer when only they can tell.
 
-    def _meets(self, key: Key, number: int, content: "_Content | None") -> bool:
+        ``octets`` are the header, or all of it when ``need_of`` says so.
+        """
+        return self._meets(self._key, row.place.number, _Content(row, octets))
+
+    def _meets(self, key: Key, number: int, content: "_Content | None") -> bool | None:
         match key:
             case keys.All():
                 return True
@@ -95,13 +96,24 @@ class Judge:
             case keys.Among():
                 return _is_within(self._spans[key], number - 1)
             case keys.Not(inner):
-                return not self._meets(inner, number, content)
+                met = self._meets(inner, number, content)
+                return None if met is None else not met
             case keys.Either(first, second):
-                return self._meets(first, number, content) or self._meets(second, number, content)
+                return _decisive((self._meets(each, number, content) for each in (first, second)), True)
             case keys.Every(inner_keys):
-                return all(self._meets(inner, number, content) for inner in inner_keys)
+                return _decisive((self._meets(each, number, content) for each in inner_keys), False)
         assert content is not None, "need_of says which keys need the mail"
         return content.meets(key)
+
+
+def _decisive(verdicts: Iterable[bool | None], deciding: bool) -> bool | None:
+    """``deciding`` as soon as one says so; None when one that is open might."""
+    is_open = False
+    for verdict in verdicts:
+        if verdict is deciding:
+            return deciding
+        is_open = is_open or verdict is None
+    return None if is_open else not deciding
 
 
 def _is_within(spans: Spans, position: int) -> bool:
@@ -124,12 +136,12 @@ def _cheap_first(key: Key) -> Key:
 
 
 class _Content:
-    """A mail, read as far as was asked."""
+    """A mail, read as far as was asked. Without its octets what needs them is open: None."""
 
-    __slots__ = ("_body", "_header", "_row", "_view")
+    __slots__ = ("_body", "_header", "_octets", "_row")
 
-    def __init__(self, view: StoreView, row: Row) -> None:
-        self._view = view
+    def __init__(self, row: Row, octets: bytes | None) -> None:
+        self._octets = octets
         self._row = row
         self._header: list[tuple[str, str]] | None = None
         self._body: str | None = None
@@ -137,7 +149,7 @@ class _Content:
     def meets(
         self,
         key: keys.HasKeyword | keys.ChangedSince | keys.InField | keys.Dated | keys.Sized | keys.InHeader | keys.InText,
-    ) -> bool:
+    ) -> bool | None:
         match key:
             case keys.HasKeyword(keyword):
                 return keyword in self._row.state.keywords
@@ -150,8 +162,12 @@ class _Content:
             case keys.InField(field, needle):
                 return needle in _field_text(self._email, field)
             case keys.InHeader(name, needle):
+                if self._octets is None:
+                    return None
                 return any(needle in value for field, value in self._fields() if field == name)
             case keys.InText(needle, with_header):
+                if self._octets is None:
+                    return None
                 in_header = with_header and any(needle in f"{name}: {value}" for name, value in self._fields())
                 return in_header or needle in self._text()
             case _:
@@ -166,7 +182,7 @@ class _Content:
         """Lower-case names, case-folded values."""
         if self._header is None:
             root = self._email.structure
-            octets = read_range(self._view.kv, self._email.blob, root.header_start, root.body_start)
+            octets = (self._octets or b"")[root.header_start : root.body_start]
             self._header = [
                 (name, decode_unstructured(line.partition(b":")[2]).strip().casefold())
                 for name, line in field_lines(octets, 0, len(octets))
@@ -176,7 +192,7 @@ class _Content:
     def _text(self) -> str:
         """All text of the mail, transfer and charset decoded, attached mails included."""
         if self._body is None:
-            octets = read_range(self._view.kv, self._email.blob)
+            octets = self._octets or b""
             if _has_attached_mail(self._email.structure):
                 message = parse_message(octets)
             else:

@@ -6,8 +6,7 @@ from enum import Enum
 from msgspec.structs import replace as with_fields
 
 from protocols.imap.commands.fetch import Octets
-from store.blob.chunks import read_range
-from store.changes.engine import StoreView
+from store.blob.contract import Wanted
 from store.mail.model import Email, PartRow
 from store.message import imap_structure
 from store.message.fields import field_lines
@@ -92,14 +91,30 @@ def length_of(source: Source | None, item: Octets) -> int:
     return whole
 
 
-def read(view: StoreView, email: Email, item: Octets, source: Source | None) -> bytes | None:
-    """The octets of an item in one snapshot; None when there is no such section. Raises BlobMissing."""
-    if source is None:
-        return None
-    if source.how is How.AS_THEY_ARE:
-        start = min(source.start + item.start, source.end)
-        return read_range(view.kv, email.blob, start, start + length_of(source, item))
-    octets = read_range(view.kv, email.blob, source.start, source.end)
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One item of one mail, and where to read it."""
+
+    email: Email
+    item: Octets
+    source: Source | None
+
+    def range(self) -> Wanted:
+        """What to read of the blob; nothing when there is no such section."""
+        source = self.source
+        if source is None:
+            return Wanted(self.email.blob, 0, 0)
+        if source.how is How.AS_THEY_ARE:
+            start = min(source.start + self.item.start, source.end)
+            return Wanted(self.email.blob, start, start + length_of(source, self.item))
+        return Wanted(self.email.blob, source.start, source.end)
+
+
+def answer(ask: Ask, octets: bytes) -> bytes | None:
+    """An item from what its range holds; None when the mail has no such section."""
+    source, item = ask.source, ask.item
+    if source is None or source.how is How.AS_THEY_ARE:
+        return None if source is None else octets
     if source.how is How.PICK_FIELDS:
         return _cut(pick_fields(octets, item.spec), item)
     found = section(parse_message(octets), item.spec)
@@ -110,11 +125,14 @@ def read(view: StoreView, email: Email, item: Octets, source: Source | None) -> 
     return _cut(found, item)
 
 
-def completed(view: StoreView, email: Email) -> Email:
-    """With the renderings that were too large to keep. Raises BlobMissing."""
-    if email.imap_envelope and email.imap_body and email.imap_bodystructure:
-        return email
-    message = parse_message(read_range(view.kv, email.blob))
+def is_complete(email: Email) -> bool:
+    """Whether its renderings were small enough to keep."""
+    return bool(email.imap_envelope and email.imap_body and email.imap_bodystructure)
+
+
+def completed(email: Email, octets: bytes) -> Email:
+    """With the renderings that were too large to keep."""
+    message = parse_message(octets)
     return with_fields(
         email,
         imap_envelope=imap_structure.envelope(message),

@@ -2,15 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from protocols.imap import numbers
 from protocols.imap.answers.matching import Judge, Need, need_of
-from protocols.imap.answers.rows import Place, batches, read_rows
+from protocols.imap.answers.rows import Place, Row, batches, read_rows
 from protocols.imap.commands.search import Among, Search
 from protocols.imap.session import Done, Selected, Session
 from protocols.imap.view import MailboxView
+from store.blob.contract import Wanted
 from store.changes.engine import StoreView
+from store.mail.model import Email
 
+GROUP_OCTETS = 1024 * 1024  #: of mail read at once
 _READ_AT_ONCE = {Need.NOTHING: 500, Need.STATE: 500, Need.EMAIL: 200, Need.HEADER: 100, Need.TEXT: 20}
 
 
@@ -41,17 +45,49 @@ async def _read(session: Session, state: Selected, command: Search, judge: Judge
     view, need = state.view, need_of(command.key)
     found = _Found([])
 
-    def body(snapshot: StoreView, places: Sequence[Place]) -> list[tuple[Place, int]]:
+    def body(snapshot: StoreView, places: Sequence[Place]) -> list[tuple[Row, bool | None]]:
         account = snapshot.account(state.account.id)
         rows = read_rows(account, view.mailbox, places, with_email=need >= Need.EMAIL)
-        return [(row.place, row.state.modseq) for row in rows if judge.accepts(snapshot, row)]
+        return [(row, judge.accepts(row)) for row in rows]
 
     for places in batches(view, _candidates(command, view), _READ_AT_ONCE[need]):
-        hits = await session.store.read(lambda snapshot, places=places: body(snapshot, places))  # type: ignore[misc]
+        seen = await session.store.read(partial(body, places=places))
+        hits = await _decided(session, judge, need, seen)
         await session.channel.drain()  # a client that is gone needs no answer
-        found.numbers += [place.uid if command.by_uid else place.number for place, _ in hits]
-        found.modseq = max([found.modseq, *(modseq for _, modseq in hits)])
+        found.numbers += [row.place.uid if command.by_uid else row.place.number for row in hits]
+        found.modseq = max([found.modseq, *(row.state.modseq for row in hits)])
     return found
+
+
+async def _decided(session: Session, judge: Judge, need: Need, seen: Sequence[tuple[Row, bool | None]]) -> list[Row]:
+    """The hits, in order: where the rows did not say, the octets are read, some mails at a time."""
+    hits: list[Row] = []
+    waiting: list[Row] = []
+    octets = 0
+
+    async def look() -> list[Row]:
+        if not waiting:
+            return []
+        wanted = [_wanted(row.email, need) for row in waiting if row.email is not None]
+        read = await session.store.blobs.read_many(wanted)
+        # A mail that went meanwhile is no hit.
+        return [row for row, its in zip(waiting, read, strict=True) if its is not None and judge.accepts(row, its)]
+
+    for row, verdict in seen:
+        if verdict is None and row.email is not None:
+            waiting.append(row)
+            octets += row.email.size if need is Need.TEXT else row.email.header_octets
+        elif verdict:
+            hits.append(row)
+        if octets > GROUP_OCTETS:
+            hits += await look()
+            waiting, octets = [], 0
+    return sorted(hits + await look(), key=lambda row: row.place.number)
+
+
+def _wanted(email: Email, need: Need) -> Wanted:
+    """The mail as far as the search has to look: offsets count from its start."""
+    return Wanted(email.blob, 0, None if need is Need.TEXT else email.structure.body_start)
 
 
 def _candidates(command: Search, view: MailboxView) -> tuple[tuple[int, int], ...]:
