@@ -8,11 +8,11 @@ needs no more than this line.
 import asyncio
 
 from gateway.main.services import Services
-from gateway.reputation.campaign import forget_old
 from gateway.work.kinds import MINUTE_S, Kind
 from gateway.work.runner import Runner
 from protocols.jmap.settings import JmapSettings
 from store.queue.jobs import Job
+from store.schema import expiring
 from store.upkeep.collect import Collector
 from store.upkeep.expire import end_uploads
 
@@ -39,14 +39,15 @@ def kinds_of(services: Services) -> tuple[Kind, ...]:
         await asyncio.sleep(COLLECT_PAUSE_S)
         await collector.collect()
 
-    async def forget_campaigns(_: Job) -> None:
-        await store.write(lambda txn: forget_old(txn, now_ms()))
+    async def sweep(_: Job) -> None:
+        while await store.write(lambda txn: expiring.sweep(txn.kv, now_ms())) == expiring.BATCH:
+            pass
 
     return (
         services.relay.kind(),
         Kind("expire-held", expire_held, every_s=UPKEEP_S),
         Kind("expire-uploads", expire_uploads, every_s=UPKEEP_S),
-        Kind("forget-campaigns", forget_campaigns, every_s=UPKEEP_S),
+        Kind("sweep-expired", sweep, every_s=UPKEEP_S),
         Kind("collect-blobs", collect, every_s=UPKEEP_S),
     )
 

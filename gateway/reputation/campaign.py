@@ -10,7 +10,7 @@ from hashlib import blake2b
 from models.normalise import normalise
 from models.view import MailView
 from store.changes.engine import StoreTxn, StoreView
-from store.schema import keys
+from store.schema import expiring, keys
 
 KEEP_MS = 30 * 24 * 3600 * 1000  #: how long a trap's mail is remembered
 
@@ -35,20 +35,9 @@ def fingerprint(view: MailView) -> bytes | None:
 
 def remember_trap(txn: StoreTxn, campaign: bytes, now_ms: int) -> None:
     """A trap received this text now."""
-    txn.kv.put(keys.FINGERPRINT + campaign, keys.u64(now_ms))
+    expiring.put_until(txn.kv, keys.FINGERPRINT + campaign, b"", now_ms + KEEP_MS)
 
 
 def is_trap_campaign(view: StoreView | StoreTxn, campaign: bytes, now_ms: int) -> bool:
     """Did a trap receive this text within ``KEEP_MS``?"""
-    row = view.kv.get(keys.FINGERPRINT + campaign)
-    return row is not None and len(row) == 8 and now_ms - keys.read_u64(row) < KEEP_MS
-
-
-def forget_old(txn: StoreTxn, now_ms: int, limit: int = 1_000) -> int:
-    """Remove expired rows, at most ``limit`` of those looked at; returns how many went."""
-    gone = 0
-    for key, row in txn.kv.scan(keys.FINGERPRINT, keys.prefix_end(keys.FINGERPRINT), limit=limit):
-        if len(row) != 8 or now_ms - keys.read_u64(row) >= KEEP_MS:
-            txn.kv.delete(key)
-            gone += 1
-    return gone
+    return expiring.get(view.kv, keys.FINGERPRINT + campaign, now_ms) is not None

@@ -10,11 +10,10 @@ from msgspec.structs import replace
 from store.accounts import account as accounts
 from store.accounts.account import Account
 from store.changes.engine import AccountId, Store, StoreTxn, StoreView
-from store.schema import keys
+from store.schema import expiring, keys
 from store.schema.rows import Reader, pack
 
 REFRESH_MS = 60_000  #: a session in use is written at most this often
-_SWEEP = 1_000  #: rows looked at for expired ones at each sign-in
 
 
 class NoSuchAccount(Exception):
@@ -48,11 +47,8 @@ async def start(store: Store, account: Account, now_ms: int, life_ms: int) -> st
     """Sign an account in; the secret for its cookie."""
     secret = new_secret()
 
-    def body(txn: StoreTxn) -> None:
-        _sweep(txn, now_ms)
-        txn.kv.put(_key(secret), pack(_session(account, now_ms, life_ms, is_link=False)))
-
-    await store.write(body)
+    session = _session(account, now_ms, life_ms, is_link=False)
+    await store.write(lambda txn: _keep(txn, secret, session))
     return secret
 
 
@@ -60,7 +56,7 @@ async def find(store: Store, secret: str, now_ms: int, idle_ms: int) -> Account 
     """Whose session this is, or None when it is unknown, over, idle too long, or the password changed."""
 
     def look(view: StoreView) -> tuple[Session, Account] | None:
-        row = view.kv.get(_key(secret))
+        row = expiring.get(view.kv, _key(secret), now_ms)
         return _valid(view, read_session(row), now_ms, idle_ms) if row is not None else None
 
     found = await store.read(look)
@@ -73,7 +69,7 @@ async def find(store: Store, secret: str, now_ms: int, idle_ms: int) -> Account 
 
 
 async def end(store: Store, secret: str) -> None:
-    await store.write(lambda txn: txn.kv.delete(_key(secret)))
+    await store.write(lambda txn: expiring.delete(txn.kv, _key(secret)))
 
 
 async def issue_link(store: Store, login: str, now_ms: int, life_ms: int) -> str:
@@ -82,8 +78,8 @@ async def issue_link(store: Store, login: str, now_ms: int, life_ms: int) -> str
     account = await store.read(lambda view: accounts.find(view, login))
     if account is None:
         raise NoSuchAccount(login)
-    row = pack(_session(account, now_ms, life_ms, is_link=True))
-    await store.write(lambda txn: txn.kv.put(_key(secret), row))
+    session = _session(account, now_ms, life_ms, is_link=True)
+    await store.write(lambda txn: _keep(txn, secret, session))
     return secret
 
 
@@ -91,13 +87,13 @@ async def redeem_link(store: Store, secret: str, now_ms: int) -> Account | None:
     """The account of a link, which is used up by this; None when it is unknown, over or used."""
 
     def body(txn: StoreTxn) -> Account | None:
-        row = txn.kv.get(_key(secret))
+        row = expiring.get(txn.kv, _key(secret), now_ms)
         if row is None:
             return None
         session = read_session(row)
         if not session.is_link:
             return None
-        txn.kv.delete(_key(secret))
+        expiring.delete(txn.kv, _key(secret))
         valid = _valid(txn, session, now_ms, idle_ms=session.expires_ms)
         return valid[1] if valid is not None else None
 
@@ -109,7 +105,7 @@ def _session(account: Account, now_ms: int, life_ms: int, *, is_link: bool) -> S
 
 
 def _valid(view: StoreView | StoreTxn, session: Session, now_ms: int, idle_ms: int) -> tuple[Session, Account] | None:
-    if now_ms >= session.expires_ms or now_ms - session.used_ms >= idle_ms:
+    if now_ms - session.used_ms >= idle_ms:
         return None
     account = accounts.get(view.kv, session.account)
     if account is None or not hmac.compare_digest(_proof(account), session.proof):
@@ -118,15 +114,13 @@ def _valid(view: StoreView | StoreTxn, session: Session, now_ms: int, idle_ms: i
 
 
 def _refresh(txn: StoreTxn, secret: str, now_ms: int) -> None:
-    row = txn.kv.get(_key(secret))
+    row = expiring.get(txn.kv, _key(secret), now_ms)
     if row is not None:
-        txn.kv.put(_key(secret), pack(replace(read_session(row), used_ms=now_ms)))
+        _keep(txn, secret, replace(read_session(row), used_ms=now_ms))
 
 
-def _sweep(txn: StoreTxn, now_ms: int) -> None:
-    for key, row in txn.kv.scan(keys.SESSION, keys.prefix_end(keys.SESSION), limit=_SWEEP):
-        if read_session(row).expires_ms <= now_ms:
-            txn.kv.delete(key)
+def _keep(txn: StoreTxn, secret: str, session: Session) -> None:
+    expiring.put_until(txn.kv, _key(secret), pack(session), session.expires_ms)
 
 
 def _proof(account: Account) -> bytes:

@@ -52,6 +52,7 @@ s      s token                             console session
 p      p kind ...                          policy entries made by people (block, allow)
 h      h case                              Hold: a legal hold (store/retention)
 o      o name                              Rule: how long mail is kept, and when it goes
+e      e ms key                            "": when the row under the key ends (store/schema/expiring)
 i      i A address                         pseudonym of a person in the audit trail (16 octets)
 i      i P pseudonym                       the address, as long as it may be told
 =====  ==================================  =======================================================
@@ -64,6 +65,7 @@ from store.blob.contract import BlobId
 _U32 = struct.Struct(">I")
 _U64 = struct.Struct(">Q")
 
+EXPIRY = b"e"
 META = b"m"
 LINK = b"l"
 ACCOUNT = b"a"
@@ -141,6 +143,10 @@ def link(blob: BlobId, owner: bytes) -> bytes:
 
 def meta(name: str) -> bytes:
     return META + name.encode()
+
+
+def expiry(ms: int, key: bytes) -> bytes:
+    return EXPIRY + u64(ms) + key
 
 
 def job(job_id: str) -> bytes:

@@ -9,7 +9,7 @@ import pytest
 from gateway.envelope import Envelope
 from gateway.mailauth.results import AuthResults, DkimResult, DmarcResult, SpfResult
 from gateway.pipeline.facts import DataFacts
-from gateway.reputation.campaign import KEEP_MS, fingerprint, forget_old
+from gateway.reputation.campaign import KEEP_MS, fingerprint
 from gateway.reputation.facts import SenderHistory
 from gateway.reputation.history import is_authentic, network_of, record, sender_history
 from store.blob.chunks import KeyValueBlobs
@@ -18,6 +18,7 @@ from store.changes.engine import Store
 from store.kv.memory import MemoryKeyValueStore
 from store.policy import entries
 from store.policy.entries import PolicyEntry
+from store.schema import expiring
 from tests.support.facts import NOW, authenticated, envelope, facts, mail
 
 PROVEN = authenticated("shop.example")
@@ -125,8 +126,8 @@ async def test_a_campaign_is_forgotten(store: Store) -> None:
     await remember(store, seen, trap=True)
     late = replace(seen, envelope=replace(seen.envelope, received_at=NOW + timedelta(milliseconds=KEEP_MS)))
     assert not (await history(store, late)).trap_campaign
-    assert await store.write(lambda txn: forget_old(txn, NOW_MS)) == 0
-    assert await store.write(lambda txn: forget_old(txn, NOW_MS + KEEP_MS)) == 1
+    assert await store.write(lambda txn: expiring.sweep(txn.kv, NOW_MS)) == 0
+    assert await store.write(lambda txn: expiring.sweep(txn.kv, NOW_MS + KEEP_MS)) == 1
 
 
 async def test_mail_to_people_leaves_no_fingerprint(store: Store) -> None:

@@ -10,6 +10,7 @@ from store.kv.memory import MemoryKeyValueStore
 from store.kv.postgres import PostgresKeyValueStore
 from store.kv.rocksdb import RocksKeyValueStore
 from store.kv.sqlite import SqliteKeyValueStore
+from tests.contracts.expiring import ExpiringContract
 from tests.contracts.kv import KeyValueContract
 from tests.support.faulty_kv import FaultyKeyValueStore
 
@@ -37,3 +38,7 @@ async def kv(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Ke
 
 class TestContract(KeyValueContract):
     pass
+
+
+class TestExpiring(ExpiringContract):
+    """Rows with an end behave the same on all of them."""
