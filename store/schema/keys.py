@@ -35,6 +35,12 @@ x      x acct L M                          Sweep: up to where Message-IDs of dea
 x      x acct K E email                    Email that was destroyed but is kept back (store/mail/kept)
 x      x acct K S email                    Kept: its keywords and mailboxes, when, by whom, why
 x      x acct K M mailbox day              uidnext of the mailbox on that day: what came before it is older
+A      A acct                              "": the account has mail that its search index does not know yet
+x      x acct A                            IndexState: what a search index is made of (store/search)
+x      x acct A X email                    "": an email that was destroyed, until the index forgets it
+x      x acct W segment T term             search index: a block of the dictionary (store/search/segment)
+x      x acct W segment file chunk         search index: postings of these terms; files D, F, P
+x      x acct O segment email              search index: what up to 512 emails are sorted by (store/search/columns)
 q      q H id                              Held: quarantined mail by reception id
 q      q O doubt id                        "": what is still held, most doubtful first
 q      q E ms id                           "": when a held copy of the mail expires
@@ -73,6 +79,7 @@ ADDRESS = b"n"
 DOMAIN = b"d"
 GROUP = b"g"
 SCOPE = b"x"
+TO_INDEX = b"A"
 HELD = b"qH"
 HELD_ORDER = b"qO"
 TRACE = b"t"
@@ -239,3 +246,35 @@ def kept_state(number: int) -> bytes:
 
 def mark(mailbox_id: int, day: int) -> bytes:
     return b"KM" + u32(mailbox_id) + u32(day)
+
+
+SEARCH_STATE = b"A"
+
+
+def to_index(account: int) -> bytes:
+    return TO_INDEX + u32(account)
+
+
+def gone(email: int) -> bytes:
+    return b"AX" + u64(email)
+
+
+def dictionary(segment: int, term: bytes) -> bytes:
+    return b"W" + u32(segment) + b"T" + term
+
+
+def postings(segment: int, file: bytes, chunk: int) -> bytes:
+    return b"W" + u32(segment) + file + u32(chunk)
+
+
+def postings_of(segment: int) -> bytes:
+    """Prefix of the dictionary and the postings of a segment."""
+    return b"W" + u32(segment)
+
+
+def columns(segment: int, email: int) -> bytes:
+    return b"O" + u32(segment) + u64(email)
+
+
+def columns_of(segment: int) -> bytes:
+    return b"O" + u32(segment)
