@@ -1,6 +1,6 @@
 """Mail that its owner destroyed and that a hold or a rule keeps back: out of every mailbox, octets still linked."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import msgspec
@@ -61,7 +61,7 @@ def matter_of(view: AccountView, email: Email, places: frozenset[str]) -> Matter
     return Matter(owners_of(view.raw, view.account), people, email.received_ms, places)
 
 
-def places_of(view: AccountView, placements: dict[MailboxId, int]) -> frozenset[str]:
+def places_of(view: AccountView, placements: Iterable[MailboxId]) -> frozenset[str]:
     """The roles of the mailboxes an email is in."""
     found = (mailboxes.get(view, mailbox) for mailbox in placements)
     return frozenset(mailbox.role for mailbox in found if mailbox is not None)

@@ -106,14 +106,13 @@ def _settled(txn: StoreTxn, held: Held) -> Held:
 
 
 def matter_of(txn: ReadTxn, held: Held) -> Matter:
-    """A held mail as holds and rules look at it: for those who did not get it."""
-    waiting = [copy for copy in held.copies if copy.state != RELEASED]
-    owners = bares(copy.address for copy in waiting)
-    for copy in waiting:
+    """A held mail as holds and rules look at it."""
+    owners = bares(copy.address for copy in held.copies)
+    for copy in held.copies:
         if copy.account is not None:
             owners |= owners_of(txn, AccountId(copy.account))
-    people = bares((held.mail_from, held.header_from.rpartition("<")[2].removesuffix(">"), *(copy.address for copy in held.copies)))
-    return Matter(owners, people, held.held_ms, frozenset({QUARANTINE}))
+    author = held.header_from.rpartition("<")[2].removesuffix(">")
+    return Matter(owners, bares((held.mail_from, author)), held.held_ms, frozenset({QUARANTINE}))
 
 
 def drop_what_may_go(txn: StoreTxn, after: str, limit: int) -> tuple[int, int, str]:
@@ -131,10 +130,20 @@ def drop_what_may_go(txn: StoreTxn, after: str, limit: int) -> tuple[int, int, s
     return looked, dropped, last
 
 
-def forget(txn: StoreTxn, held: Held) -> None:
-    """Remove a row nobody waits for and nothing keeps back."""
-    assert not held.is_held and not held.kept, "what is held or kept back is settled first"
-    _write(txn, held, None)
+def expire_settled(txn: StoreTxn, before_ms: int, after: str, limit: int) -> tuple[int, str]:
+    """Forget settled rows from before then that nothing keeps back; (how many, where to go on, "" at the end)."""
+    gone = looked = 0
+    start = keys.HELD + after.encode() + b"\x00" if after else keys.HELD
+    last = ""
+    for _, row in list(txn.kv.scan(start, keys.prefix_end(keys.HELD), limit=limit)):
+        held = read_held(row)
+        if held.held_ms >= before_ms:
+            return gone, ""
+        looked, last = looked + 1, held.id
+        if not held.is_held and not held.kept and may_delete(txn, matter_of(txn.kv, held)) is None:
+            _write(txn, held, None)
+            gone += 1
+    return gone, last if looked == limit else ""
 
 
 def rewrite(txn: StoreTxn, before: Held, after: Held) -> None:

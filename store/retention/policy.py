@@ -17,6 +17,7 @@ from store.schema import keys
 from store.schema.rows import Reader
 
 DAY_MS = 86_400_000
+TRACE = "trace"  #: where a trace is, as a matter; only holds keep traces
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Matter:
     owners: frozenset[str]  #: addresses of the mailboxes it is in, or is for
     people: frozenset[str]  #: everybody it is from or to
     received_ms: int
-    places: frozenset[str] = frozenset()  #: roles of the mailboxes it is in, "" for one without; or "quarantine"
+    places: frozenset[str] = frozenset()  #: roles of the mailboxes it is in, "" for one without; "quarantine"; TRACE
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +98,8 @@ def concerns(rule: Rule, owners: frozenset[str]) -> bool:
 
 
 def _is_at(rule: Rule, matter: Matter) -> bool:
-    """A rule without a mailbox is about delivered mail, wherever it is; not about the quarantine."""
-    return rule.mailbox in matter.places if rule.mailbox else matter.places != {rows.QUARANTINE}
+    """A rule without a mailbox is about delivered mail, wherever it is; not about the quarantine or traces."""
+    return rule.mailbox in matter.places if rule.mailbox else matter.places.isdisjoint({rows.QUARANTINE, TRACE})
 
 
 def bare(address: str) -> str:

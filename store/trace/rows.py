@@ -5,7 +5,9 @@ from collections.abc import Iterator
 import msgspec
 
 from store.blob.contract import BlobId
-from store.changes.engine import StoreTxn, StoreView
+from store.changes.engine import AccountId, StoreTxn, StoreView
+from store.kv.contract import ReadTxn
+from store.retention.policy import TRACE, Matter, bares, may_delete, owners_of
 from store.schema import keys
 from store.schema.rows import Reader, pack
 
@@ -84,3 +86,28 @@ def after(view: StoreView, last: str, limit: int = 200) -> Iterator[Trace]:
     start = keys.TRACE + last.encode() + (b"\x00" if last else b"")
     for _, row in view.kv.scan(start, keys.prefix_end(keys.TRACE), limit=limit):
         yield read_trace(row)
+
+
+def matter_of(txn: ReadTxn, row: Trace) -> Matter:
+    """A trace as holds look at it."""
+    owners = bares(outcome.address for outcome in row.outcomes)
+    for outcome in row.outcomes:
+        if outcome.account is not None:
+            owners |= owners_of(txn, AccountId(outcome.account))
+    return Matter(owners, bares((row.mail_from, author(row.header_from)[1])), row.received_ms, frozenset({TRACE}))
+
+
+def expire(txn: StoreTxn, before_ms: int, after: str, limit: int) -> tuple[int, str]:
+    """Forget rows from before then that no hold is about, some at a time; (how many, where to go on, "" at the end)."""
+    gone = looked = 0
+    start = keys.TRACE + after.encode() + b"\x00" if after else keys.TRACE
+    last = ""
+    for key, value in list(txn.kv.scan(start, keys.prefix_end(keys.TRACE), limit=limit)):
+        row = read_trace(value)
+        if row.received_ms >= before_ms:
+            return gone, ""
+        looked, last = looked + 1, row.id
+        if may_delete(txn, matter_of(txn.kv, row)) is None:
+            txn.kv.delete(key)
+            gone += 1
+    return gone, last if looked == limit else ""
