@@ -7,6 +7,7 @@ in a journal and can be taken back alone.
 
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any, Protocol
 
 from store.kv.commit import TransactionLost
@@ -27,6 +28,8 @@ MAX_PENDING_OCTETS = 256 << 20
 _FIRST_PAGE_ROWS, _LAST_PAGE_ROWS = 16, 512
 _PAGE_OCTETS = 1 << 20
 _KEYS_A_PAGE = 4096
+_REMEMBERED_OCTETS = 4 << 20  # of a snapshot's rows
+_REMEMBERED_OF_A_PAGE = 16
 
 
 class Snapshot(Protocol):
@@ -92,22 +95,51 @@ class Pending:
                 del self._keys[bisect_left(self._keys, key)]
 
 
-class ReadingTxn:
-    """One snapshot with what is pending over it, as a body sees it."""
+class Remembering:
+    """A snapshot that keeps the rows it was asked for: one transaction's bodies ask for the same ones again."""
 
-    __slots__ = ("_ended", "_pending", "_snapshot", "lost")
+    __slots__ = ("_known", "_octets", "_snapshot")
 
-    def __init__(self, snapshot: Snapshot, pending: Pending) -> None:
+    def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
-        self._pending = pending
+        self._known: dict[bytes, bytes | None] = {}
+        self._octets = 0
+
+    def get(self, key: bytes) -> bytes | None:
+        if key in self._known:
+            return self._known[key]
+        value = self._snapshot.get(key)
+        self._remember(key, value)
+        return value
+
+    def page(self, start: bytes, end: bytes, reverse: bool, rows: int) -> list[Row]:
+        page = self._snapshot.page(start, end, reverse, rows)
+        for key, value in page[:_REMEMBERED_OF_A_PAGE]:
+            self._remember(key, value)
+        return page
+
+    def keys(self, start: bytes, end: bytes, most: int) -> list[bytes]:
+        return self._snapshot.keys(start, end, most)
+
+    def _remember(self, key: bytes, value: bytes | None) -> None:
+        self._octets += len(key) + len(value or b"")
+        if self._octets <= _REMEMBERED_OCTETS:
+            self._known[key] = value
+
+
+class ReadingTxn:
+    """One snapshot, as a body sees it."""
+
+    __slots__ = ("_ended", "_snapshot", "lost")
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
         self._ended = False
         #: Why the database gave up, after which nothing of the transaction counts, whatever its body makes of it.
         self.lost: StoreError | None = None
 
     def get(self, key: bytes) -> bytes | None:
         self._check_open()
-        if key in self._pending.rows:
-            return self._pending.rows[key]
         try:
             return self._snapshot.get(key)
         except StoreError as error:
@@ -118,25 +150,13 @@ class ReadingTxn:
         return self._walk(start, end, reverse, check_limit(limit))
 
     def _walk(self, start: bytes, end: bytes, reverse: bool, limit: int | None) -> Iterator[Row]:
-        """Merge the snapshot, which stands still, with what is pending, which is asked anew for each step."""
-        below = _Pages(self._page, start, end, reverse, limit)
-        left = limit
-        while left is None or left > 0:
-            self._check_open()
-            held = self._pending.next_key(start, end, reverse)
-            row = below.look(start, end)
-            if row is not None and (held is None or (row[0] > held if reverse else row[0] < held)):
-                key, value = row[0], self._pending.rows.get(row[0], row[1])
-            elif held is not None:
-                key, value = held, self._pending.rows[held]
-            else:
-                return
-            start, end = (start, key) if reverse else (successor(key), end)
-            if value is not None:
-                left = None if left is None else left - 1
-                yield key, value
+        for row in islice(_Pages(self._page, start, end, reverse, limit).rows(), limit):
+            if self._ended:
+                self._check_open()
+            yield row
 
     def _page(self, start: bytes, end: bytes, reverse: bool, rows: int) -> list[Row]:
+        self._check_open()
         try:
             return self._snapshot.page(start, end, reverse, rows)
         except StoreError as error:
@@ -177,6 +197,12 @@ class _Pages:
         self._at = 0
         self._is_last = start >= end
 
+    def rows(self) -> Iterator[Row]:
+        """All of them, for whom nothing changes on the way."""
+        while not self._is_last:
+            self._turn()
+            yield from self._page
+
     def look(self, start: bytes, end: bytes) -> Row | None:
         """The first row still inside the bounds, which only ever narrow; None when there is none."""
         while True:
@@ -202,13 +228,39 @@ class _Pages:
 
 
 class WritingTxn(ReadingTxn):
-    """The same with puts and deletes, which all wait for the commit."""
+    """A snapshot with what is pending over it. Puts and deletes all wait for the commit."""
 
-    __slots__ = ("_longest_key",)
+    __slots__ = ("_longest_key", "_pending")
 
     def __init__(self, snapshot: Snapshot, pending: Pending, longest_key: int | None = None) -> None:
-        super().__init__(snapshot, pending)
+        super().__init__(snapshot)
+        self._pending = pending
         self._longest_key = longest_key
+
+    def get(self, key: bytes) -> bytes | None:
+        if key in self._pending.rows:
+            self._check_open()
+            return self._pending.rows[key]
+        return super().get(key)
+
+    def _walk(self, start: bytes, end: bytes, reverse: bool, limit: int | None) -> Iterator[Row]:
+        """Merge the snapshot, which stands still, with what is pending, which is asked anew for each step."""
+        below = _Pages(self._page, start, end, reverse, limit)
+        left = limit
+        while left is None or left > 0:
+            self._check_open()
+            held = self._pending.next_key(start, end, reverse)
+            row = below.look(start, end)
+            if row is not None and (held is None or (row[0] > held if reverse else row[0] < held)):
+                key, value = row[0], self._pending.rows.get(row[0], row[1])
+            elif held is not None:
+                key, value = held, self._pending.rows[held]
+            else:
+                return
+            start, end = (start, key) if reverse else (successor(key), end)
+            if value is not None:
+                left = None if left is None else left - 1
+                yield key, value
 
     def put(self, key: bytes, value: bytes) -> None:
         key = _octets(key)

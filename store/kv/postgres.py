@@ -16,7 +16,7 @@ from typing import Self, TypeVar
 
 from store.kv.commit import GroupLimits, GroupStats, GroupWriter, Inbox, Repeatable, Ticket, deliver
 from store.kv.contract import ReadTxn, StoreError, WriteTxn
-from store.kv.overlay import Pending, ReadingTxn
+from store.kv.overlay import ReadingTxn
 from store.kv.postgres_link import READ, WRITE, Link, LinkRows, PostgresLedger, prepare
 
 T = TypeVar("T")
@@ -70,7 +70,7 @@ class _Reader:
             self.link.connect(ticket.deadline)
         except StoreError as error:
             return error
-        txn = ReadingTxn(LinkRows(self.link), Pending())
+        txn = ReadingTxn(LinkRows(self.link))
         try:
             ticket.result = ticket.body(txn)
         except BaseException as error:  # boundary: whatever a body raises is its caller's

@@ -234,7 +234,7 @@ class _Reader:
         except StoreError as error:
             ticket.fail(error)
             return
-        txn = ReadingTxn(rows, Pending())
+        txn = ReadingTxn(rows)
         try:
             ticket.result = ticket.body(txn)
         except BaseException as error:  # boundary: whatever a body raises is its caller's

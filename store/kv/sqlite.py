@@ -20,7 +20,8 @@ import apsw
 
 from store.kv.commit import GroupLimits, GroupStats, GroupWriter, Inbox, Ticket, deliver
 from store.kv.contract import ReadTxn, StoreError, StoreUnavailable, WriteTxn
-from store.kv.sqlite_txn import Checkpoints, Patience, SqliteLedger, SqliteTxn, refusal
+from store.kv.overlay import ReadingTxn
+from store.kv.sqlite_txn import Checkpoints, Patience, SqliteLedger, SqliteRows, refusal
 
 T = TypeVar("T")
 
@@ -62,7 +63,7 @@ class _Reader:
 
     def _serve(self, ticket: Ticket) -> None:
         self.patience.deadline = ticket.deadline
-        txn = SqliteTxn(self.connection)
+        txn = ReadingTxn(SqliteRows(self.connection))
         try:
             self.connection.execute("BEGIN").fetchall()
             ticket.result = ticket.body(txn)

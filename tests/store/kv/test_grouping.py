@@ -1,4 +1,4 @@
-"""Group commit on RocksDB and PostgreSQL: many bodies, one commit, and each one's failure its own."""
+"""Group commit on SQLite, RocksDB and PostgreSQL: many bodies, one commit, and each one's failure its own."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -10,15 +10,18 @@ from store.kv.contract import KeyValueStore, ReadTxn, StoreError, StoreUnavailab
 from store.kv.overlay import MAX_PENDING_OCTETS
 from store.kv.postgres import PostgresKeyValueStore, PostgresSettings
 from store.kv.rocksdb import RocksKeyValueStore, RocksSettings
+from store.kv.sqlite import SqliteKeyValueStore, SqliteSettings
 from tests.store.kv.gate import Gate
 
-Grouping = RocksKeyValueStore | PostgresKeyValueStore
+Grouping = SqliteKeyValueStore | RocksKeyValueStore | PostgresKeyValueStore
 
 
-@pytest.fixture(params=["rocksdb", "postgres"])
+@pytest.fixture(params=["sqlite", "rocksdb", "postgres"])
 async def kv(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Grouping]:
     store: Grouping
-    if request.param == "rocksdb":
+    if request.param == "sqlite":
+        store = await SqliteKeyValueStore.open(tmp_path / "store.db", SqliteSettings(group_time_s=30, queued=40))
+    elif request.param == "rocksdb":
         store = await RocksKeyValueStore.open(tmp_path / "rocks", RocksSettings(group_time_s=30, queued=40))
     else:
         url = request.getfixturevalue("postgres_url")

@@ -52,7 +52,7 @@ async def test_opening_the_file_again_in_one_process_keeps_the_locks_of_the_firs
 async def test_a_commit_is_synced_to_the_disk(opened: Opener) -> None:
     kv = await opened()
     full = 2
-    assert await kv.write(lambda txn: txn._connection.pragma("synchronous")) == full  # type: ignore[attr-defined]
+    assert await kv.write(lambda _: kv._writer.ledger._connection.pragma("synchronous")) == full  # type: ignore[attr-defined]
 
 
 async def test_a_file_of_somebody_else_is_refused_and_left_alone(path: Path) -> None:
@@ -143,19 +143,3 @@ async def test_the_wal_is_copied_back_when_idle_and_at_close(opened: Opener, pat
     await kv.close()
     assert not path.with_name("store.db-wal").exists()
     assert path.stat().st_size > 100_000
-
-
-async def test_rows_held_back_are_bounded(opened: Opener, path: Path) -> None:
-    kv = await opened(SqliteSettings(cache_octets=1 << 20))
-    gate = Gate()
-
-    def body(txn: WriteTxn) -> None:
-        for number in range(80):
-            txn.put(b"%03d" % number, bytes(90_000))
-        gate.body(txn)
-
-    writing = asyncio.create_task(kv.write(body))
-    await asyncio.to_thread(gate.is_entered.wait, 20)
-    assert _wal_octets(path) > 4_000_000  # far more than the cache holds has left the process already
-    gate.open()
-    await writing
