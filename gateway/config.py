@@ -75,6 +75,25 @@ class Pyzor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     timeout_s: float = 3.0  #: for one question to one server
 
 
+class OwnList(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A list that we do not know; written as those in gateway/dnslists/lists.toml."""
+
+    zone: str  #: the name that is asked
+    asks: tuple[str, ...]  #: "client", "domains", "signed"
+    answers: dict[str, str] = {}  #: "127.0.0.2" = "client-spam"
+    bits: dict[str, str] = {}  #: of the last octet: "4" = "domain-phish"
+    refused: tuple[str, ...] = ()  #: answers that mean "you may not ask"
+
+
+class DnsListSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    use: tuple[str, ...] = ()  #: lists by name, as "spamhaus-zen"; empty asks nobody
+    key: str = ""  #: for lists with paid access (Spamhaus DQS)
+    files: dict[str, str] = {}  #: list name -> offline copy in rbldnsd's format, asked instead of the network
+    own: dict[str, OwnList] = {}  #: lists that we do not know, by name; name them in ``use``, too
+    queries_per_mail: int = 40  #: DNS questions to lists about one mail
+    seconds_per_mail: float = 4.0  #: that all lists together may take
+
+
 class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     directory: str = ""  #: a trained model; "" is the one we ship
     language: bool = True  #: ask the language model when in doubt
@@ -126,6 +145,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     verdict: VerdictSettings = VerdictSettings()
     quarantine: QuarantineSettings = QuarantineSettings()
     dns: Dns = Dns()
+    dnslists: DnsListSettings = DnsListSettings()
     pyzor: Pyzor = Pyzor()
     model: Model = Model()
     limits: Limits = Limits()
@@ -195,6 +215,8 @@ def _check_values(config: Config) -> None:
         raise ConfigError("quarantine.keep_days: at least 1")
     if not 0 <= doubt[0] <= doubt[1] <= 1:
         raise ConfigError("model.doubt: two probabilities in rising order")
+    if not (config.dnslists.seconds_per_mail > 0 and config.dnslists.queries_per_mail > 0):
+        raise ConfigError("dnslists.seconds_per_mail and dnslists.queries_per_mail: must be above 0")
     if not (config.dns.timeout_s > 0 and config.dns.seconds_per_mail > 0 and config.pyzor.timeout_s > 0):
         raise ConfigError("dns.timeout_s, dns.seconds_per_mail and pyzor.timeout_s: seconds above 0")
     for field in msgspec.structs.fields(Limits):
@@ -266,6 +288,7 @@ def _absolute(config: Config, folder: Path) -> Config:
         tls=replace(config.tls, certificate=at(config.tls.certificate), key=at(config.tls.key)),
         model=replace(config.model, directory=at(config.model.directory)),
         dns=replace(config.dns, zone=at(config.dns.zone)),
+        dnslists=replace(config.dnslists, files={name: at(file) for name, file in config.dnslists.files.items()}),
         domain={name.lower(): domain for name, domain in config.domain.items()},
     )
 

@@ -1,6 +1,7 @@
 """What can be seen in a mail: one file a subject, each with its signals, what it emits and its check.
 
-``PURE`` are the checks that only compute; what needs a service (``pyzor``) is built by the composition root.
+``PURE`` are the checks that only compute; what asks a service (``pyzor``, ``dnslists``) is built by the composition
+root.
 ``ALL_SIGNALS`` is every signal that any check or the runner can emit, and so every line of the weights artefact.
 """
 
@@ -11,6 +12,7 @@ from gateway.checks import (
     bulk,
     calendar,
     display_name,
+    dnslists,
     first_contact,
     gtube,
     header,
@@ -50,4 +52,6 @@ PURE: tuple[PureCheck[DataFacts], ...] = (
     gtube.CHECK,
 )
 
-ALL_SIGNALS: frozenset[Signal] = frozenset().union(*(c.emits for c in PURE), pyzor.EMITS, run.EMITS, judge.EMITS)
+ALL_SIGNALS: frozenset[Signal] = frozenset().union(
+    *(check.emits for check in PURE), pyzor.EMITS, dnslists.EMITS, run.EMITS, judge.EMITS
+)

@@ -9,9 +9,11 @@ from datetime import UTC, datetime
 from email.utils import parseaddr
 from pathlib import Path
 
+import msgspec
 import structlog
 
 from gateway.checks import PURE
+from gateway.checks import dnslists as dnslists_check
 from gateway.checks import pyzor as pyzor_check
 from gateway.config import Config, ConfigError, dns_server, host_and_port, relay_of
 from gateway.content.facts import ContentFacts
@@ -23,6 +25,9 @@ from gateway.dns.resolver import Resolver
 from gateway.dns.settings import UpstreamSettings
 from gateway.dns.upstream import Server, UpstreamResolver, system_servers
 from gateway.dns.zone import BadZone, Zone, ZoneResolver
+from gateway.dnslists.asking import AskSettings, DnsLists
+from gateway.dnslists.definition import BadList, known_lists, read_list
+from gateway.dnslists.zonefile import BadZoneFile
 from gateway.envelope import Envelope, Peer, Recipient, RelayTarget, reception_id
 from gateway.learning.labels import LocalOpinions, label_of_octets, label_of_view
 from gateway.learning.scorer import ModelScorer
@@ -210,7 +215,11 @@ def build_judging(
         return await history.sender_history(store, envelope, content, auth, view)
 
     pyzor = pyzor_of(config)
-    awaiting: tuple[Check[DataFacts], ...] = (pyzor_check.check(pyzor),) if pyzor is not None else ()
+    lists = dnslists_of(config, dns)
+    awaiting: tuple[Check[DataFacts], ...] = (
+        *((pyzor_check.check(pyzor),) if pyzor is not None else ()),
+        *((dnslists_check.check(lists),) if lists is not None else ()),
+    )
     scorer = ModelScorer(artefact, opinions, use_language=config.model.language)
     judge = Judge(
         PURE, awaiting, scorer, policy_of(config, artefact), doubt=config.model.doubt, threads=threads, reading=reading
@@ -228,6 +237,30 @@ def resolver_of(config: Config) -> Resolver:
     servers = tuple(Server(*dns_server(text)) for text in config.dns.servers) or system_servers()
     settings = UpstreamSettings(try_s=config.dns.timeout_s, total_s=config.dns.timeout_s * 2)
     return CachingResolver(UpstreamResolver(servers, settings))
+
+
+def dnslists_of(config: Config, resolver: Resolver) -> DnsLists | None:
+    """The DNS lists in use, their offline copies read; None without any. Raises ConfigError."""
+    settings = config.dnslists
+    try:
+        own = {name: read_list(name, msgspec.structs.asdict(each)) for name, each in settings.own.items()}
+        available = {**known_lists(), **own}
+        for name in (*settings.use, *settings.files):
+            if name not in available:
+                raise ConfigError(f"dnslists: {name!r} is not known; known: {', '.join(sorted(available))}")
+        in_use = [available[name] for name in dict.fromkeys(settings.use)]
+        for each in in_use:
+            if not (each.zone or settings.key or each.name in settings.files):
+                raise ConfigError(f"dnslists: {each.name} is only for those who have a key; set dnslists.key")
+        if not in_use:
+            return None
+        files = {name: Path(file) for name, file in settings.files.items() if name in settings.use}
+        asking = AskSettings(settings.queries_per_mail, settings.seconds_per_mail)
+        lists = DnsLists(resolver, in_use, settings.key, files, asking)
+        lists.load()
+    except (BadList, BadZoneFile, OSError) as error:
+        raise ConfigError(f"dnslists: {error}") from error
+    return lists
 
 
 def pyzor_of(config: Config) -> PyzorClient | None:
