@@ -28,12 +28,13 @@ RECIPIENT = Signal(
 )
 REDIRECT = Signal("url.open-redirect", "A link uses one site to bounce the reader to another: {detail}", "phish")
 BACKSLASH = Signal("url.backslash", "A link is written so that programs disagree about its host: {detail}", "phish")
+QR = Signal("url.qr-code", "A QR code leads to a stranger, out of sight of filters: {detail}", "phish")
 TUNNEL = Signal("url.free-hosting", "A link asks to sign in on a free hosting or form service: {detail}", "phish")
 
 EMITS = frozenset(
     {
         *(IP_HOST, OBSCURED_IP, USERINFO, ODD_PORT, SHORTENER, MISMATCH, SCRIPT, DATA, DEEP, MANY),
-        *(CREDENTIALS, RECIPIENT, REDIRECT, BACKSLASH, TUNNEL),
+        *(CREDENTIALS, RECIPIENT, REDIRECT, BACKSLASH, QR, TUNNEL),
     }
 )
 
@@ -104,6 +105,8 @@ def _host(url: Url) -> Iterator[Evidence]:
 
 
 def _named(url: Url, sender: str) -> Iterator[Evidence]:
+    if url.source == "qr" and not same_organisation(url.host, sender):
+        yield Evidence(QR, f"{url.host}{url.path}"[:120])
     if url.host in _SHORTENERS or url.domain in _SHORTENERS:
         yield Evidence(SHORTENER, url.host)
     if url.host != url.domain and url.host.removesuffix(url.domain).count(".") >= _DEEP:

@@ -18,7 +18,7 @@ class Url:
     path: str
     has_userinfo: bool
     text: str  #: the link text shown, "" when none
-    source: str  #: "html", "text", "form", "img", "meta" (a refresh)
+    source: str  #: "html", "text", "form", "img", "meta" (a refresh), "qr" (a QR code in a picture)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,13 @@ from dataclasses import dataclass
 
 from gateway.content.attachments import AttachmentLimits, attachments_of
 from gateway.content.facts import ContentFacts
+from gateway.content.qrcodes import QrLimits, codes_in
 from gateway.content.urls import urls_of
+from models.links import Link
 from models.view import MailView
 from store.message.model import Address, Message
 
-_ATTACHMENTS = AttachmentLimits()
+_ATTACHMENTS, _QR = AttachmentLimits(), QrLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,7 @@ class ContentLimits:
     addresses: int = 500  #: of one kind of field
     fields: int = 5  #: of one name
     attachments: AttachmentLimits = _ATTACHMENTS
+    qr: QrLimits = _QR
 
 
 DEFAULT_LIMITS = ContentLimits()
@@ -26,13 +29,14 @@ DEFAULT_LIMITS = ContentLimits()
 
 def gather(message: Message, view: MailView, limits: ContentLimits = DEFAULT_LIMITS) -> ContentFacts:
     """Addresses, links and attachments of one mail. Pure and bounded; never raises on a mail, however broken."""
+    codes = [Link(code, "", "qr") for code in codes_in(message, limits.qr)]
     return ContentFacts(
         from_=_addresses(message, "From", limits),
         reply_to=_addresses(message, "Reply-To", limits),
         to=_addresses(message, "To", limits),
         cc=_addresses(message, "Cc", limits),
         sender=_addresses(message, "Sender", limits),
-        urls=urls_of(view.links, f"{view.subject}\n{view.text}", limits.urls),
+        urls=urls_of([*codes, *view.links], f"{view.subject}\n{view.text}", limits.urls),
         attachments=attachments_of(message, limits.attachments),
     )
 

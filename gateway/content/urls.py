@@ -18,7 +18,16 @@ TEXT = 300  #: characters of a link's text
 
 _WEB = frozenset({"http", "https", "ftp"})
 _OPAQUE = frozenset({"data", "javascript", "vbscript", "file", "blob"})
-_SOURCES = {"a": "html", "area": "html", "base": "html", "meta": "meta", "form": "form", "img": "img", "text": "text"}
+_SOURCES = {
+    "a": "html",
+    "area": "html",
+    "base": "html",
+    "meta": "meta",
+    "form": "form",
+    "img": "img",
+    "text": "text",
+    "qr": "qr",
+}
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.\-]{0,30}):")
 _VANISHING = str.maketrans("", "", "\t\r\n\u200b\u00ad\ufeff")
 _BARE_END = re.compile(r"\.[A-Za-z]{2,24}/[^\s<>\"'()\[\]]{0,500}")
@@ -36,7 +45,7 @@ def urls_of(links: Iterable[Link], text: str, most: int) -> tuple[Url, ...]:
         shown = "" if link.kind == "text" else link.text[:TEXT]
         if (link.href, shown) in found:
             continue
-        url = take_apart(link.href, shown, _SOURCES.get(link.kind, "html"))
+        url = take_apart(link.href, shown, _SOURCES.get(link.kind, link.kind))
         if url is not None:
             found[(link.href, shown)] = url
     for written in _without_scheme(text):

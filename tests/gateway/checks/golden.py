@@ -16,6 +16,7 @@ from tests.support.facts import (
     mail,
     with_attachment,
 )
+from tests.support.qrcodes import qr_png
 
 Make = Callable[[], DataFacts]
 
@@ -24,6 +25,10 @@ def link(href: str, text: str = "the plan", **fields: str) -> DataFacts:
     return facts(
         html_mail(f'<p>Hello Maria, here is <a href="{href}">{text}</a> for tomorrow, as promised.</p>', **fields)
     )
+
+
+def pictured(code: str) -> DataFacts:
+    return facts(with_attachment("code.png", qr_png(code), "image/png"))
 
 
 def text(body: str, **fields: str) -> DataFacts:
@@ -92,6 +97,7 @@ HITS: dict[str, Make] = {
     "url.text-mismatch": lambda: link("https://evil.test/x", "https://bank.example/login"),
     "url.script": lambda: link("javascript:location='https://evil.test'"),
     "url.data": lambda: link("data:text/html;base64,PGh0bWw+"),
+    "url.qr-code": lambda: pictured("https://login.parcel-fee.test/pay"),
     "url.deep-subdomain": lambda: link("https://a.b.c.d.e.f.evil.test/"),
     "url.many-domains": lambda: facts(html_mail("".join(f'<a href="https://d{i}.example/">x</a> ' for i in range(20)))),
     "url.credential-path": lambda: link("https://evil.test/secure/login.php"),

@@ -11,6 +11,7 @@ from tests.gateway.checks.golden import (
     known,
     link,
     parts,
+    pictured,
     text,
     zipped,
 )
@@ -30,6 +31,7 @@ MISSES: dict[str, Make] = {
     "url.text-mismatch": lambda: link("https://click.bank.example/x", "www.bank.example"),
     "url.script": lambda: link("javascript:void(0)"),
     "url.data": lambda: link("data:image/png;base64,AAAA"),
+    "url.qr-code": lambda: pictured("https://www.shop.example/menu"),
     "url.deep-subdomain": lambda: link("https://a.b.c.shop.example/"),
     "url.many-domains": lambda: facts(
         html_mail("".join(f'<a href="https://d{i}.shop.example/">x</a> ' for i in range(20)))
