@@ -46,7 +46,9 @@ from gateway.reputation.facts import SenderHistory
 from models.artefact import Artefact, load
 from models.view import MailView
 from store.accounts.login import Logins
-from store.blob.chunks import KeyValueBlobs
+from store.blob.opening import open_blobs, open_keyring
+from store.blob.sealing import KeyFileWrong
+from store.blob.view import Blobs
 from store.changes.announce import Announcer
 from store.changes.engine import Store
 from store.changes.opening import hints_of
@@ -105,17 +107,34 @@ class Services:
 
 
 async def open_store(config: Config | None) -> Store:
-    """The store named by the configuration; one in memory without. Raises StoreUnavailable, OSError."""
+    """The store named by the configuration; one in memory without. Raises ConfigError, StoreError, OSError."""
     kv: KeyValueStore
     if config is None:
         kv, announcer = MemoryKeyValueStore(), Announcer()
+        blobs = Blobs(kv)
     else:
         folder = data_folder(config)
         url = config.store.url or f"sqlite:{folder / 'store.sqlite'}"
         kv = await open_kv(url, config.store.max_octets or None)
+        try:
+            blobs = await _open_blobs(config, kv, folder)
+        except BaseException:
+            await kv.close()
+            raise
         announcer = Announcer(hints_of(url, folder / "hints"))
     await announcer.start()
-    return Store(kv, KeyValueBlobs(kv), announcer)
+    return Store(kv, blobs, announcer)
+
+
+async def _open_blobs(config: Config, kv: KeyValueStore, folder: Path) -> Blobs:
+    """Raises ConfigError for keys that cannot be used, StoreError for a place that cannot be."""
+    store = config.store
+    try:
+        keyring = open_keyring(Path(store.key_file) if store.key_file else None)
+    except KeyFileWrong as error:
+        raise ConfigError(f"store.key_file: {error}") from error
+    credentials = Path(store.s3_credentials) if store.s3_credentials else None
+    return await open_blobs(kv, store.blobs, keyring=keyring, credentials=credentials, spool=folder)
 
 
 def data_folder(config: Config) -> Path:
@@ -158,6 +177,7 @@ async def build(
         (thresholds.junk, thresholds.hold, thresholds.refuse),
         label_of,
         threads,
+        {name: domain.quarantine_days for name, domain in config.domain.items() if domain.quarantine_days},
     )
     reception = Reception(
         judging.gatherer,
