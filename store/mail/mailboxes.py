@@ -113,8 +113,7 @@ def with_role(view: AccountView, role: str) -> Mailbox | None:
 
 
 def counts(view: AccountView, mailbox_id: MailboxId) -> MailboxCounts:
-    row = view.get(keys.counts(mailbox_id))
-    return read_counts(row) if row is not None else MailboxCounts(Uid(1))
+    return view.row(keys.counts(mailbox_id), read_counts) or MailboxCounts(Uid(1))
 
 
 def path_of(mailbox: Mailbox, by_id: dict[MailboxId, Mailbox]) -> str:

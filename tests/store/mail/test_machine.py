@@ -2,6 +2,7 @@
 
 import asyncio
 import tempfile
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -27,7 +28,7 @@ from store.kv.sqlite import SqliteKeyValueStore
 from store.mail import emails, mailboxes, reading
 from store.mail.emails import NewEmail
 from store.mail.mailboxes import MailboxError
-from store.mail.model import EmailId, MailboxId
+from store.mail.model import SEEN, EmailId, MailboxId
 from store.mail.parsing import digest_octets
 from tests.support.mail_store import START_MS, Letter, assert_sound, new_account, new_store
 
@@ -87,7 +88,20 @@ class MailMachine(RuleBasedStateMachine):
             blob = txn.store.keep(self.staged[which])
             return emails.add(txn, NewEmail(blob, DIGESTS[which], START_MS - age, keywords), into)[0].id
 
-        self.model[self.write(body)] = (seen, frozenset(into))
+        added = self.write(body)
+        self.follow_merged(added)
+        self.model[added] = (seen, frozenset(into))
+
+    def follow_merged(self, added: EmailId) -> None:
+        """A mail that joins two threads gives the emails of one of them new ids, and nothing else."""
+        now = {
+            one: (SEEN in s.keywords, frozenset(s.placements))
+            for one, s in self.read(lambda v: [*reading.every_state(v)])
+        }
+        gone = [self.model.pop(one) for one in self.model.keys() - now.keys()]
+        made = {one: state for one, state in now.items() if one not in self.model and one != added}
+        assert Counter(gone) == Counter(made.values())
+        self.model.update(made)
 
     @precondition(lambda self: self.model)
     @rule(which=choice, seen=st.booleans(), flagged=st.booleans())
