@@ -140,7 +140,7 @@ def mails(octets: int, seed: int) -> Iterator[tuple[str, bytes]]:
         at = chance.randrange(len(lines) - octets)
         form = (_STAMPED + _HEAD).replace("\n", "\r\n")
         head = form.format(
-            who=number % 50, reception=reception, number=number, salt=salt, subject=text[at % 60_000 :][:40].strip()
+            who=number, reception=reception, number=number, salt=salt, subject=text[at % 60_000 :][:40].strip()
         ).encode()
         yield reception, head + lines[at : at + max(0, octets - len(head) - 2)].encode() + b"\r\n"
 

@@ -36,6 +36,7 @@ def digest_message(message: Message) -> Digest:
         return field.addresses() if field is not None else ()
 
     texts = body.text_bodies(message)
+    imap_body, imap_bodystructure = imap_structure.structures(message)
     digest = Digest(
         size=len(message.octets),
         sent_ms=_sent_ms(message),
@@ -48,8 +49,8 @@ def digest_message(message: Message) -> Digest:
         has_attachment=any(p.disposition == "attachment" or p.filename for p in body.attachments(message)),
         structure=part_row(message.root),
         imap_envelope=imap_structure.envelope(message),
-        imap_body=imap_structure.body(message),
-        imap_bodystructure=imap_structure.bodystructure(message),
+        imap_body=imap_body,
+        imap_bodystructure=imap_bodystructure,
         header_octets=message.root.body_start,
     )
     return fitted(digest)
