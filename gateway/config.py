@@ -107,7 +107,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class StoreSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    url: str = ""  #: "sqlite:PATH", "rocksdb:PATH" or "postgresql://..."; empty is SQLite in server.data
+    url: str = ""  #: "sqlite:PATH", "rocksdb:PATH", "postgresql://..." or "foundationdb:..."; empty: server.data has it
     max_octets: int = 0  #: of the SQLite file or the RocksDB folder; 0 is as much as the disk holds
     blobs: str = ""  #: where mails over 64 KiB are: "files:PATH" or "s3://BUCKET/PREFIX?..."; empty is in the store
     s3_credentials: str = ""  #: file with AWS's keys, as its tools write it; empty is AWS_ACCESS_KEY_ID and so on
@@ -255,8 +255,8 @@ def _check_store(config: Config) -> None:
             check_blobs_url(config.store.blobs)
     except ValueError as error:
         raise ConfigError(f"store.blobs: {error}") from error
-    if scheme == "postgresql" and config.store.max_octets:
-        raise ConfigError("store.max_octets: PostgreSQL's size is set where it runs; leave it out here")
+    if scheme in {"postgresql", "foundationdb"} and config.store.max_octets:
+        raise ConfigError("store.max_octets: the size of a database is set where it runs; leave it out here")
 
 
 def _check_addresses(config: Config) -> None:
