@@ -114,6 +114,18 @@ class StoreSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     key_file: str = ""  #: keys that mails are encrypted under, the first one writes; empty is MAILWARD_STORE_KEY
 
 
+class Quota(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    when_full: str = "later"  #: "later" asks senders to try again (452), "refuse" sends their mail back (552)
+
+
+class Outbound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    relay: str = ""  #: "host:port" that takes mail for outside addresses of aliases; empty refuses such mail for now
+
+
+class History(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    changes: int = 100_000  #: change-log rows kept of an account and kind; clients away for longer start over
+
+
 class Console(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     title: str = "Mailward"  #: shown in the corner of every page
     behind_tls_proxy: bool = False  #: a proxy in front ends TLS, so cookies are marked Secure
@@ -144,6 +156,9 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limits: Limits = Limits()
     smtp: Smtp = Smtp()
     store: StoreSettings = StoreSettings()
+    quota: Quota = Quota()
+    outbound: Outbound = Outbound()
+    history: History = History()
     console: Console = Console()
     login: Login = Login()
 
@@ -212,6 +227,12 @@ def _check_values(config: Config) -> None:
         raise ConfigError("model.doubt: two probabilities in rising order")
     if not (config.dns.timeout_s > 0 and config.dns.seconds_per_mail > 0 and config.pyzor.timeout_s > 0):
         raise ConfigError("dns.timeout_s, dns.seconds_per_mail and pyzor.timeout_s: seconds above 0")
+    if config.quota.when_full not in {"later", "refuse"}:
+        raise ConfigError('quota.when_full: write "later" or "refuse"')
+    if config.outbound.relay:
+        host_and_port(config.outbound.relay)
+    if config.history.changes < 1_000:
+        raise ConfigError("history.changes: at least 1000; with fewer, clients would start over again and again")
     for field in msgspec.structs.fields(Limits):
         if getattr(config.limits, field.name) <= 0:
             raise ConfigError(f"limits.{field.name}: must be above 0")

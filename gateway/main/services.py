@@ -41,6 +41,7 @@ from gateway.pipeline.rules import AT_LEAST, AT_MOST
 from gateway.pipeline.verdict import Policy, Thresholds
 from gateway.quarantine.acts import Quarantine
 from gateway.reception import Reception
+from gateway.reply import MAILBOX_FULL, MAILBOX_FULL_FOR_GOOD, Reply
 from gateway.reputation import history
 from gateway.reputation.facts import SenderHistory
 from models.artefact import Artefact, load
@@ -186,6 +187,7 @@ async def build(
         asyncio.Semaphore(config.limits.judging_at_once),
         clock,
         announce or journal,
+        full_reply(config),
     )
     return Services(
         config,
@@ -276,4 +278,11 @@ def recipients_of(config: Config, store: Store) -> Recipients:
         if target is not None:
             known = None if isinstance(domain.recipients, str) else frozenset(p.lower() for p in domain.recipients)
             relayed[name] = RelayDomain(RelayTarget(*target), known)
-    return Recipients(store, local, relayed, frozenset(a.lower() for a in config.traps.addresses))
+    outside = RelayTarget(*host_and_port(config.outbound.relay)) if config.outbound.relay else None
+    traps = frozenset(a.lower() for a in config.traps.addresses)
+    return Recipients(store, local, relayed, traps, outside=outside, full=full_reply(config))
+
+
+def full_reply(config: Config) -> Reply:
+    """What senders to a full mailbox are told."""
+    return MAILBOX_FULL if config.quota.when_full == "later" else MAILBOX_FULL_FOR_GOOD
