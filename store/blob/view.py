@@ -58,6 +58,11 @@ class Blobs:
         self.keyring = keyring
         self._spool = spool
 
+    @property
+    def objects(self) -> Objects | None:
+        """Where large blobs are put; None when that is the key-value store."""
+        return self._elsewhere.objects if self._elsewhere is not None else None
+
     async def stage(self, octets: bytes) -> Staged:
         """Hash, compress, encrypt; in a thread when it takes long. Large blobs are durable when this returns.
 
