@@ -11,10 +11,13 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
+from gateway.delivery.commit import AT_ONCE_OCTETS
 from gateway.delivery.local import LocalCopy, deliver_copies
 from store.accounts import account as accounts
 from store.blob.contract import Staged
 from store.changes.engine import AccountId, Store, StoreTxn
+from store.mail.emails import NewEmail
+from store.mail.emails import NewEmail
 from store.mail.model import EmailId
 from store.mail.parsing import Digest, digest_octets
 from store.trace import rows as trace
@@ -166,7 +169,10 @@ class Delivery:
 
     async def deliver(self, account: AccountId, reception: str, octets: bytes) -> EmailId:
         """Durable when it returns. Raises StoreUnavailable."""
-        digest = await asyncio.get_running_loop().run_in_executor(self.threads, digest_octets, octets)
+        if len(octets) <= AT_ONCE_OCTETS:
+            digest = digest_octets(octets)
+        else:
+            digest = await asyncio.get_running_loop().run_in_executor(self.threads, digest_octets, octets)
         staged = await self.store.blobs.stage(octets)
         return await self.store.write(_Unit(account, reception, staged, digest).run)
 
@@ -181,7 +187,8 @@ class _Unit:
     def run(self, txn: StoreTxn) -> EmailId:
         blob = txn.keep(self.staged)
         copy = LocalCopy(self.account, "inbox")
-        email = deliver_copies(txn, [copy], blob, self.digest, START_MS, self.reception)[self.account]
+        new = NewEmail(blob, self.digest, START_MS, reception=self.reception)
+        email = deliver_copies(txn, [copy], new)[self.account]
         address = f"user{self.account}@example.com"
         outcome = OutcomeRow(address, self.account, "", "accept", email)
         trace.put(

@@ -204,6 +204,7 @@ def _refuse_unknown(raw: Any, kind: Any, where: str) -> None:
 
 def _check(config: Config) -> None:
     _check_values(config)
+    _check_mail(config)
     _check_domains(config)
     _check_store(config)
     _check_addresses(config)
@@ -227,12 +228,6 @@ def _check_values(config: Config) -> None:
         raise ConfigError("model.doubt: two probabilities in rising order")
     if not (config.dns.timeout_s > 0 and config.dns.seconds_per_mail > 0 and config.pyzor.timeout_s > 0):
         raise ConfigError("dns.timeout_s, dns.seconds_per_mail and pyzor.timeout_s: seconds above 0")
-    if config.quota.when_full not in {"later", "refuse"}:
-        raise ConfigError('quota.when_full: write "later" or "refuse"')
-    if config.outbound.relay:
-        host_and_port(config.outbound.relay)
-    if config.history.changes < 1_000:
-        raise ConfigError("history.changes: at least 1000; with fewer, clients would start over again and again")
     for field in msgspec.structs.fields(Limits):
         if getattr(config.limits, field.name) <= 0:
             raise ConfigError(f"limits.{field.name}: must be above 0")
@@ -244,6 +239,15 @@ def _check_values(config: Config) -> None:
         raise ConfigError("tls: certificate and key belong together; one of them is missing")
     if (config.listen.imaps or config.listen.https) and not config.tls.certificate:
         raise ConfigError("listen.imaps and listen.https need tls.certificate and tls.key")
+
+
+def _check_mail(config: Config) -> None:
+    if config.quota.when_full not in {"later", "refuse"}:
+        raise ConfigError('quota.when_full: write "later" or "refuse"')
+    if config.outbound.relay:
+        host_and_port(config.outbound.relay)
+    if config.history.changes < 1_000:
+        raise ConfigError("history.changes: at least 1000; with fewer, clients would start over again and again")
 
 
 def _check_domains(config: Config) -> None:

@@ -32,7 +32,7 @@ from store.trace import rows as trace
 from store.trace.rows import OutcomeRow, ReasonRow, Trace
 
 DAY_MS = 86_400_000
-AT_ONCE_OCTETS = 16 * 1024  #: a mail up to this size takes less time to read than to hand to a thread and back
+AT_ONCE_OCTETS = 8 * 1024  #: a mail up to this size takes less time to read than to hand to a thread and back
 TRAP = "trap"
 STAGED_AT_MOST = 3
 
