@@ -1,4 +1,4 @@
-"""Commands that look at or change the store: users, quarantine, queue, audit, explain, fsck, configuration."""
+"""Commands that look at or change the store: users, quarantine, queue, audit, explain, configuration."""
 
 import asyncio
 import json
@@ -21,13 +21,10 @@ from store.accounts.account import AddressTaken
 from store.accounts.login import hash_password
 from store.audit import chain
 from store.changes.engine import Store, StoreTxn
-from store.kv.sqlite import SqliteKeyValueStore
 from store.quarantine import held as quarantine
 from store.quarantine.held import NotHeld
 from store.trace import rows as trace
 from store.trace.rows import Trace
-from store.upkeep import fsck
-from store.upkeep.links import Finding
 
 COMMAND_LINE = "command line"
 
@@ -212,24 +209,6 @@ def settle_held(config_path: Path, reception: str, *, release: bool, learn: bool
             return 1
         print(f"  {'released to' if release else 'deleted for'} {', '.join(copy.address for copy in moved)}")
         return 0
-
-    return with_store(config_path, work)
-
-
-def check_store(config_path: Path, *, as_json: bool) -> int:
-    async def work(store: Store) -> int:
-        findings = await store.read(lambda view: list(fsck.check(view)))
-        if isinstance(store.kv, SqliteKeyValueStore):
-            findings = [Finding("file", text) for text in await store.kv.integrity()] + findings
-        for finding in findings:
-            print(
-                json.dumps({"where": finding.where, "what": finding.what})
-                if as_json
-                else f"  {finding.where}: {finding.what}"
-            )
-        if not findings and not as_json:
-            print("  the store is sound")
-        return 1 if findings else 0
 
     return with_store(config_path, work)
 

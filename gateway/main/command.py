@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from gateway.main import compliance_commands
+from gateway.main import compliance_commands, store_commands
 
 CONFIG = click.option(
     "--config", "config_path", type=click.Path(path_type=Path, dir_okay=False), help="Configuration file (TOML)."
@@ -255,16 +255,6 @@ def queue_drop(job: str, config_path: Path) -> None:
     sys.exit(drop_job(config_path, job))
 
 
-@main.command()
-@click.option("--config", "config_path", type=click.Path(path_type=Path), required=True)
-@JSON
-def fsck(config_path: Path, as_json: bool) -> None:
-    """Prove the store's invariants; reads everything, changes nothing."""
-    from gateway.main.administration import check_store
-
-    sys.exit(check_store(config_path, as_json=as_json))
-
-
 @main.group()
 def config() -> None:
     """The configuration."""
@@ -289,3 +279,6 @@ def config_example() -> None:
 
 for group in (compliance_commands.audit, compliance_commands.hold, compliance_commands.retention):
     main.add_command(group)
+
+for command in (store_commands.store, store_commands.fsck):
+    main.add_command(command)
