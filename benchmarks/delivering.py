@@ -17,7 +17,6 @@ from store.accounts import account as accounts
 from store.blob.contract import Staged
 from store.changes.engine import AccountId, Store, StoreTxn
 from store.mail.emails import NewEmail
-from store.mail.emails import NewEmail
 from store.mail.model import EmailId
 from store.mail.parsing import Digest, digest_octets
 from store.trace import rows as trace
