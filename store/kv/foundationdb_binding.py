@@ -193,11 +193,11 @@ class Place:
 
 def place_of(url: str) -> Place:
     """``foundationdb:[PATH][?prefix=NAME]``, the path absolute. Raises ValueError, which says what can be written."""
-    scheme, _, rest = url.partition(":")
+    scheme, colon, rest = url.partition(":")
     path, _, query = rest.partition("?")
     parameters = dict(parse_qsl(query, keep_blank_values=True))
     name = parameters.pop("prefix", DEFAULT_NAME)
-    if scheme != "foundationdb" or parameters or (path and not Path(path).is_absolute()):
+    if (scheme, colon) != ("foundationdb", ":") or parameters or (path and not Path(path).is_absolute()):
         raise ValueError(_FORM)
     if not _NAME.fullmatch(name):
         raise ValueError(f"{_FORM}; a prefix is 1 to 64 letters, digits, dots, hyphens or underscores")

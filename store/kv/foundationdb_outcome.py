@@ -63,16 +63,14 @@ class Mark:
             transaction = self.link.fresh(max(deadline, time.monotonic() + _SETTLE_S))
         except StoreUnavailable as error:
             raise OutcomeUnknown(f"{_TOLD} ({error})") from error
-        fence = self._value()
         while True:
             try:
-                found = transaction.get(self.key).value
-                if found in {value, fence}:  # a fence's own answer may be lost as well
-                    return found == value
-                transaction.set(self.key, fence)
+                if transaction.get(self.key).value == value:
+                    return True
+                transaction.set(self.key, self._value())  # the fence
                 transaction.commit().wait()
             except self.link.binding.FDBError as error:
-                self._repeat(transaction, error)
+                self._repeat(transaction, error)  # also when the fence's own answer is lost
             else:
                 return False
 

@@ -108,7 +108,8 @@ class Faults:
     """What goes wrong, in the order in which it is asked for; each once."""
 
     reads: deque[int] = field(default_factory=deque)  #: codes for reads
-    #: For commits: a code; or how an answer gets lost: "landed", "lost" for ever, or "late": it is still on its way.
+    #: For commits: a code, 0 for none; or how an answer gets lost: it "landed", is "lost" for ever, or is "late", still
+    #: on its way.
     commits: deque[int | str] = field(default_factory=deque)
     lost_code: int = 1021  #: what the client says of an answer that was lost
     is_away: bool = False  #: nothing is answered before a timeout
@@ -119,6 +120,7 @@ class Cluster:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
+        self.most_retries = 0  #: of one transaction, whose back-off grew that often
         self.lock = threading.RLock()
         self.faults = Faults()
         self.backoffs = 0  #: how often a client was told to wait and try again

@@ -275,7 +275,6 @@ class Transaction(_Reads):
                 self._check()
                 if self._octets > self.size_limit:
                     raise FDBError(2101)
-                self.version()
                 self._is_committed = True
                 if self.writes:
                     self._send()
@@ -290,14 +289,14 @@ class Transaction(_Reads):
 
     def _send(self) -> None:
         faults = self.cluster.faults
-        fault = faults.commits.popleft() if faults.commits else None
+        fault = (faults.commits.popleft() if faults.commits else None) or None
         if isinstance(fault, int):
             raise FDBError(fault)
         if fault == "late":
             twin = Transaction(self.cluster)
             twin.reads, twin.writes, twin._own = list(self.reads), list(self.writes), dict(self._own)
             twin._cleared, twin._stamped = list(self._cleared), list(self._stamped)
-            twin._read_version = self._read_version
+            twin._read_version = self._read_version  # None: the client is only about to ask for one
             self.cluster.late.append(twin)
         elif fault != "lost":
             self.cluster.land(self)
@@ -329,6 +328,7 @@ class Transaction(_Reads):
             if code not in _RETRYABLE or (self.retry_limit is not None and self._retries > self.retry_limit):
                 return Future(error=code)
             self.cluster.backoffs += 1
+            self.cluster.most_retries = max(self.cluster.most_retries, self._retries)
             self._restart()
             return Future()
 

@@ -1,6 +1,7 @@
 """Random histories against a plain model: counts, uids, soundness, and changes from every state that ever was."""
 
 import asyncio
+import contextlib
 import tempfile
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -22,6 +23,7 @@ from hypothesis.stateful import (
 from store.changes.engine import AccountTxn, AccountView, Kind
 from store.changes.log import changes_since
 from store.kv.contract import KeyValueStore
+from store.kv.foundationdb import FoundationKeyValueStore
 from store.kv.postgres import PostgresKeyValueStore
 from store.kv.rocksdb import RocksKeyValueStore
 from store.kv.sqlite import SqliteKeyValueStore
@@ -30,6 +32,8 @@ from store.mail.emails import NewEmail
 from store.mail.mailboxes import MailboxError
 from store.mail.model import SEEN, EmailId, MailboxId
 from store.mail.parsing import digest_octets
+from tests.support import foundationdb
+from tests.support.fdb_double import Double
 from tests.support.mail_store import START_MS, Letter, assert_sound, new_account, new_store
 
 T = TypeVar("T")
@@ -243,11 +247,22 @@ def test_mail_keeps_its_books_in_memory() -> None:
     run(MailMachine, examples=25, steps=20)
 
 
-@pytest.mark.parametrize("backend", ["sqlite", "rocksdb", "postgres"])
+@pytest.mark.parametrize("backend", ["sqlite", "rocksdb", "postgres", *foundationdb.GROUNDS])
 def test_mail_keeps_its_books_on(backend: str, request: pytest.FixtureRequest) -> None:
     def on_postgres(_: Path) -> Awaitable[KeyValueStore]:
         return PostgresKeyValueStore.open(request.getfixturevalue("postgres_server").new_database())
 
-    opening = {"sqlite": SqliteKeyValueStore.open, "rocksdb": RocksKeyValueStore.open, "postgres": on_postgres}[backend]
+    async def on_foundationdb(_: Path) -> KeyValueStore:
+        place = grounds.enter_context(foundationdb.ground(backend))
+        if isinstance(place.binding, Double):  # commits that nobody answers: landed, lost, still on their way
+            place.binding.cluster.faults.commits.extend([0, "landed", 0, 0, "lost", 0, 1020, 0, "late"] * 20)
+        return await FoundationKeyValueStore.open(place.url, binding=place.binding)
+
+    opening = {
+        "sqlite": SqliteKeyValueStore.open,
+        "rocksdb": RocksKeyValueStore.open,
+        "postgres": on_postgres,
+    }.get(backend, on_foundationdb)
     machine = type("Machine", (DurableMailMachine,), {"opening": staticmethod(opening)})
-    run(machine, examples=4, steps=12)
+    with contextlib.ExitStack() as grounds:
+        run(machine, examples=4, steps=12)
