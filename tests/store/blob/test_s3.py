@@ -196,8 +196,8 @@ async def test_a_server_killed_mid_upload_is_unavailable_and_leaves_no_row(monke
     with s3.running() as mortal:
         place = await Place(mortal).open()
         kept, _ = await place.written()
-        assert place.blobs.objects is not None
-        cut_during_upload(place.blobs.objects, lambda: asyncio.to_thread(mortal.stop), monkeypatch)
+        assert place.blobs.elsewhere is not None
+        cut_during_upload(place.blobs.elsewhere.objects, lambda: asyncio.to_thread(mortal.stop), monkeypatch)
         with pytest.raises(StoreUnavailable):
             await place.blobs.stage(noise(200 * CHUNK))
         with pytest.raises(StoreUnavailable):
@@ -250,8 +250,8 @@ async def test_an_upload_cut_off_is_refused_for_now_and_works_when_the_wire_is_m
     await place.open()
     octets = noise(200 * CHUNK)
     with monkeypatch.context() as patched:
-        assert place.blobs.objects is not None
-        cut_during_upload(place.blobs.objects, wire.cut, patched)
+        assert place.blobs.elsewhere is not None
+        cut_during_upload(place.blobs.elsewhere.objects, wire.cut, patched)
         with pytest.raises(StoreUnavailable):
             await place.blobs.stage(octets)
     assert place.names() == ["mailward-place"]
