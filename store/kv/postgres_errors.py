@@ -24,6 +24,7 @@ _ADVICE = {
     "root certificate file": "sslmode asks for the authority's certificate: name its file as sslrootcert=PATH",
     "does not support SSL": "the server has no TLS (ssl = on), which sslmode asks for",
     "invalid connection option": "store.url has a parameter that libpq does not know",
+    "invalid URI query parameter": "store.url has a parameter that libpq does not know",
     'invalid sslmode value: "': "store.url: sslmode is one of disable, prefer, require, verify-ca, verify-full",
 }
 

@@ -13,7 +13,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -89,9 +89,19 @@ class Server:
         return f"{self.url()}&port={self.port or 5432}"
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
-        """Stop the server: SIGINT is its fast shutdown, SIGQUIT its crash, SIGKILL its death."""
+        """Stop the server: SIGINT is its fast shutdown, SIGQUIT its crash."""
         if self.process is not None:
             self.process.send_signal(how)
+            self.process.wait(30)
+            self.process = None
+
+    def die(self) -> None:
+        """As when the machine loses its power: every process of the server is killed at once."""
+        if self.process is not None:
+            children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+            for pid in (self.process.pid, *map(int, children)):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             self.process.wait(30)
             self.process = None
 
@@ -196,8 +206,9 @@ class Pair:
         hosts = f"{self.primary.folder},{self.standby.folder}"
         return f"postgresql://mailward@/postgres?host={hosts}&target_session_attrs=read-write"
 
-    def promote(self) -> None:
-        self.standby.ask("SELECT pg_promote()")
+    def take_over(self) -> None:
+        """Make the standby the primary; it was set up before there was a standby, so it waits for none."""
+        assert self.standby.ask("SELECT pg_promote()") == [(True,)]
 
     def wait_until_synchronous(self) -> None:
         until = time.monotonic() + 30
