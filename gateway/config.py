@@ -108,6 +108,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class StoreSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     url: str = ""  #: "sqlite:PATH", "rocksdb:PATH", "postgresql://..." or "foundationdb:..."; empty: server.data has it
+    migrate: bool = True  #: bring an older store up to date when the server starts; else `mailward store migrate` does
     max_octets: int = 0  #: of the SQLite file or the RocksDB folder; 0 is as much as the disk holds
     blobs: str = ""  #: where mails over 64 KiB are: "files:PATH" or "s3://BUCKET/PREFIX?..."; empty is in the store
     s3_credentials: str = ""  #: file with AWS's keys, as its tools write it; empty is AWS_ACCESS_KEY_ID and so on

@@ -58,6 +58,7 @@ from store.kv.memory import MemoryKeyValueStore
 from store.kv.opening import open_kv
 from store.labels.rows import Label
 from store.message.model import Message
+from store.schema.version import check as check_schema
 
 log = structlog.get_logger()
 
@@ -107,8 +108,11 @@ class Services:
         await self.store.close()
 
 
-async def open_store(config: Config | None) -> Store:
-    """The store named by the configuration; one in memory without. Raises ConfigError, StoreError, OSError."""
+async def open_store(config: Config | None, *, any_schema: bool = False) -> Store:
+    """The store named by the configuration; one in memory without. Raises ConfigError, StoreError, OSError.
+
+    A store of another schema is refused untouched, unless ``any_schema``: that is for who migrates it.
+    """
     kv: KeyValueStore
     if config is None:
         kv, announcer = MemoryKeyValueStore(), Announcer()
@@ -118,6 +122,8 @@ async def open_store(config: Config | None) -> Store:
         url = config.store.url or f"sqlite:{folder / 'store.sqlite'}"
         kv = await open_kv(url, config.store.max_octets or None)
         try:
+            if not any_schema:
+                await check_schema(kv)
             blobs = await _open_blobs(config, kv, folder)
         except BaseException:
             await kv.close()

@@ -16,6 +16,19 @@ def store() -> None:
     """The store: its size, its schema, moving it."""
 
 
+@store.command(name="migrate")
+@STORE
+@JSON
+def migrate(config_path: Path, as_json: bool) -> None:
+    """Bring a store that an older Mailward made up to date; the server does it by itself when it starts.
+
+    Example: mailward store migrate --config mailward.toml
+    """
+    from gateway.main.migrating import migrate_store
+
+    sys.exit(migrate_store(config_path, as_json=as_json))
+
+
 @click.command()
 @STORE
 @click.option("--repair", "mend", is_flag=True, help="Mend what can be mended; nothing is thrown away.")
