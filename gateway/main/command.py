@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from gateway.main import compliance_commands, store_commands
+from gateway.main import compliance_commands, key_commands, store_commands
 
 CONFIG = click.option(
     "--config", "config_path", type=click.Path(path_type=Path, dir_okay=False), help="Configuration file (TOML)."
@@ -279,6 +279,9 @@ def config_example() -> None:
 
 for group in (compliance_commands.audit, compliance_commands.hold, compliance_commands.retention):
     main.add_command(group)
+main.add_command(compliance_commands.erase)
 
+for command in (key_commands.key, key_commands.rekey):
+    store_commands.store.add_command(command)
 for command in (store_commands.store, store_commands.fsck):
     main.add_command(command)

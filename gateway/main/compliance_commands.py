@@ -277,3 +277,36 @@ def retention_run(config_path: Path, as_json: bool) -> None:
     from gateway.main.compliance import run_rules
 
     sys.exit(run_rules(config_path, is_preview=False, as_json=as_json))
+
+
+@click.command()
+@click.argument("address", required=False)
+@STORE
+@click.option("--dry-run", is_flag=True, help="Only say what would go and what would be kept.")
+@click.option("--reason", default="", help="Why, for the receipt: the request, its legal basis.")
+@click.option("--receipt", type=click.Path(path_type=Path), help="Where to write it (erasure-TIME.json).")
+@click.option("--check", type=click.Path(path_type=Path, exists=True), help="Check this receipt instead.")
+@BY
+def erase(
+    address: str | None,
+    config_path: Path,
+    dry_run: bool,
+    reason: str,
+    receipt: Path | None,
+    check: Path | None,
+    by: str,
+) -> None:
+    """Erase a person: account, mail, traces, learning, reputation, names in the audit trail; write a receipt.
+
+    What a legal hold or a retention rule keeps stays, and the receipt says so. Other people's mail is theirs.
+
+    Example: mailward erase ana@example.com --reason "request of 3 March" --config mailward.toml
+    """
+    from gateway.main.erasing import check_receipt, erase_person
+
+    if bool(address) == bool(check):
+        raise click.UsageError("name an address to erase, or a receipt with --check")
+    if check is not None:
+        sys.exit(check_receipt(config_path, check))
+    assert address is not None
+    sys.exit(erase_person(config_path, address, by=by, reason=reason, to=receipt, is_dry=dry_run))
