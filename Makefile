@@ -28,6 +28,7 @@ layers: .venv/.test-installed
 
 types: .venv/.test-installed
 	.venv/bin/mypy
+	.venv/bin/mypy --explicit-package-bases tests/support/foundationdb.py
 
 bench: .venv/.test-installed
 	.venv/bin/python -m benchmarks

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
+from gateway.delivery.commit import AT_ONCE_OCTETS
 from gateway.delivery.local import LocalCopy, deliver_copies
 from store.accounts import account as accounts
 from store.blob.contract import Staged
 from store.changes.engine import AccountId, Store, StoreTxn
+from store.mail.emails import NewEmail
 from store.mail.model import EmailId
 from store.mail.parsing import Digest, digest_octets
 from store.trace import rows as trace
@@ -140,7 +142,7 @@ def mails(octets: int, seed: int) -> Iterator[tuple[str, bytes]]:
         at = chance.randrange(len(lines) - octets)
         form = (_STAMPED + _HEAD).replace("\n", "\r\n")
         head = form.format(
-            who=number % 50, reception=reception, number=number, salt=salt, subject=text[at % 60_000 :][:40].strip()
+            who=number, reception=reception, number=number, salt=salt, subject=text[at % 60_000 :][:40].strip()
         ).encode()
         yield reception, head + lines[at : at + max(0, octets - len(head) - 2)].encode() + b"\r\n"
 
@@ -166,7 +168,10 @@ class Delivery:
 
     async def deliver(self, account: AccountId, reception: str, octets: bytes) -> EmailId:
         """Durable when it returns. Raises StoreUnavailable."""
-        digest = await asyncio.get_running_loop().run_in_executor(self.threads, digest_octets, octets)
+        if len(octets) <= AT_ONCE_OCTETS:
+            digest = digest_octets(octets)
+        else:
+            digest = await asyncio.get_running_loop().run_in_executor(self.threads, digest_octets, octets)
         staged = await self.store.blobs.stage(octets)
         return await self.store.write(_Unit(account, reception, staged, digest).run)
 
@@ -181,7 +186,8 @@ class _Unit:
     def run(self, txn: StoreTxn) -> EmailId:
         blob = txn.keep(self.staged)
         copy = LocalCopy(self.account, "inbox")
-        email = deliver_copies(txn, [copy], blob, self.digest, START_MS, self.reception)[self.account]
+        new = NewEmail(blob, self.digest, START_MS, reception=self.reception)
+        email = deliver_copies(txn, [copy], new)[self.account]
         address = f"user{self.account}@example.com"
         outcome = OutcomeRow(address, self.account, "", "accept", email)
         trace.put(

@@ -21,16 +21,19 @@ import numpy as np
 from msgspec.structs import replace as with_fields
 
 from store.accounts import account as accounts
-from store.blob.chunks import KeyValueBlobs
 from store.blob.contract import Staged
+from store.blob.view import Blobs
 from store.changes.announce import Announcer
 from store.changes.engine import AccountId, AccountTxn, Change, Kind, Store
 from store.kv.contract import counter
 from store.kv.opening import open_kv
-from store.mail import emails, mailboxes
+from store.mail import emails, mailboxes, quota
+from store.mail.digest import Digest
 from store.mail.emails import NewEmail
 from store.mail.model import EmailId, EmailState, MailboxId, ThreadId, ThreadRow, Uid
-from store.mail.parsing import Digest, digest_octets, thread_digest
+from store.mail.parsing import digest_octets
+from store.mail.subjects import subject_digest, thread_subject
+from store.mail.threads import thread_key
 from store.message.model import Address
 from store.schema import keys
 from store.schema.rows import pack
@@ -476,7 +479,9 @@ def _add(txn: AccountTxn, mailbox: MailboxId, batch: list[Letter], staged: list[
         txn.save(Kind.EMAIL, email_id, keys.email(email_id), pack(email), Change.CREATED)
         txn.link(email.blob, b"E" + keys.u64(email_id))
         txn.index(keys.thread_member(at.thread, email_id))
-        txn.index(keys.message_id(thread_digest(email.message_ids[0])), keys.u64(at.thread))
+        subject = subject_digest(thread_subject(email.subject).text)
+        txn.index(thread_key(email.message_ids[0]), subject + keys.u64(at.thread))
+        quota.take(txn, email.size)
         txn.index(keys.uid(mailbox, at.uid), keys.u64(email_id))
         txn.index(keys.dated(mailbox, email.received_ms, email_id))
         state = EmailState(modseq, modseq, frozenset({"$seen"}), {mailbox: Uid(at.uid)})
@@ -486,7 +491,8 @@ def _add(txn: AccountTxn, mailbox: MailboxId, batch: list[Letter], staged: list[
         txn.next_id()
     counts = mailboxes.counts(txn, mailbox)
     moved = with_fields(counts, uid_next=Uid(at.uid), total=at.total, threads=at.threads, octets=at.octets)
-    txn.index(keys.counts(mailbox), pack(moved))
+    txn.hold(keys.counts(mailbox), moved)
+    txn.store.kv.put(keys.to_index(txn.account), b"")
     txn.log(Kind.MAILBOX, mailbox, Change.COUNTED)
     return at
 
@@ -504,7 +510,7 @@ def _thread(txn: AccountTxn, mailbox: MailboxId, email_id: int, letter: Letter, 
 async def open_filled(url: str, count: int, seed: int = 1, *, told: Callable[[int], None] = lambda _: None) -> Store:
     """A new store with ``bob@b.example`` and his ``count`` mails; the caller closes it."""
     kv = await open_kv(url)
-    store = Store(kv, KeyValueBlobs(kv), Announcer())
+    store = Store(kv, Blobs(kv), Announcer())
     account = await store.write(lambda txn: accounts.create(txn, "bob@b.example", "Bob", "", START_MS // 1000))
     inbox = await store.read(lambda view: mailboxes.with_role(view.account(account.id), "inbox"))
     assert inbox is not None

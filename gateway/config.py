@@ -9,6 +9,7 @@ from typing import Any, get_args, get_origin
 
 import msgspec
 
+from store.blob.places import check_blobs_url, folder_of
 from store.kv.opening import check_url, path_of
 
 _HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
@@ -43,6 +44,7 @@ class Tls(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Domain(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     deliver: str = "local"  #: "local", or "smtp:host:port" to relay to
+    quarantine_days: int = 0  #: of mail held for this domain, before it is given up; 0 is quarantine.keep_days
     recipients: tuple[str, ...] | str = "any"  #: of a relayed domain: "any", or the local parts that exist
     protect: tuple[str, ...] = ()  #: "Maria Koch <maria@example.com>": names fraud likes to borrow
     partners: tuple[str, ...] = ()  #: domains whose look-alikes are watched for, too
@@ -60,6 +62,13 @@ class VerdictSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class QuarantineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     keep_days: int = 30  #: of a held mail, before it is given up
+
+
+class RetentionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Of records about mail; how long mail itself is kept is said by `mailward retention`."""
+
+    trace_days: int = 0  #: of what was found out about a mail judged, and of settled quarantine; 0 is for ever
+    audit_days: int = 0  #: of audit entries; the chain stays whole without them; 0 is for ever
 
 
 class Dns(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -117,8 +126,24 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class StoreSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    url: str = ""  #: "sqlite:PATH", "rocksdb:PATH" or "postgresql://..."; empty is SQLite in server.data
+    url: str = ""  #: "sqlite:PATH", "rocksdb:PATH", "postgresql://..." or "foundationdb:..."; empty: server.data has it
+    migrate: bool = True  #: bring an older store up to date when the server starts; else `mailward store migrate` does
     max_octets: int = 0  #: of the SQLite file or the RocksDB folder; 0 is as much as the disk holds
+    blobs: str = ""  #: where mails over 64 KiB are: "files:PATH" or "s3://BUCKET/PREFIX?..."; empty is in the store
+    s3_credentials: str = ""  #: file with AWS's keys, as its tools write it; empty is AWS_ACCESS_KEY_ID and so on
+    key_file: str = ""  #: keys that mails are encrypted under, the first one writes; empty is MAILWARD_STORE_KEY
+
+
+class Quota(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    when_full: str = "later"  #: "later" asks senders to try again (452), "refuse" sends their mail back (552)
+
+
+class Outbound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    relay: str = ""  #: "host:port" that takes mail for outside addresses of aliases; empty refuses such mail for now
+
+
+class History(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    changes: int = 100_000  #: change-log rows kept of an account and kind; clients away for longer start over
 
 
 class Console(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -144,6 +169,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     traps: Traps = Traps()
     verdict: VerdictSettings = VerdictSettings()
     quarantine: QuarantineSettings = QuarantineSettings()
+    retention: RetentionSettings = RetentionSettings()
     dns: Dns = Dns()
     dnslists: DnsListSettings = DnsListSettings()
     pyzor: Pyzor = Pyzor()
@@ -151,6 +177,9 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limits: Limits = Limits()
     smtp: Smtp = Smtp()
     store: StoreSettings = StoreSettings()
+    quota: Quota = Quota()
+    outbound: Outbound = Outbound()
+    history: History = History()
     console: Console = Console()
     login: Login = Login()
 
@@ -196,6 +225,7 @@ def _refuse_unknown(raw: Any, kind: Any, where: str) -> None:
 
 def _check(config: Config) -> None:
     _check_values(config)
+    _check_mail(config)
     _check_domains(config)
     _check_store(config)
     _check_addresses(config)
@@ -213,6 +243,8 @@ def _check_values(config: Config) -> None:
         raise ConfigError("server.hostname: a host name as in mx1.example.com; it stands in greetings and headers")
     if config.quarantine.keep_days < 1:
         raise ConfigError("quarantine.keep_days: at least 1")
+    if min(config.retention.trace_days, config.retention.audit_days) < 0:
+        raise ConfigError("retention.trace_days and retention.audit_days: a number of days, or 0 for ever")
     if not 0 <= doubt[0] <= doubt[1] <= 1:
         raise ConfigError("model.doubt: two probabilities in rising order")
     if not (config.dnslists.seconds_per_mail > 0 and config.dnslists.queries_per_mail > 0):
@@ -232,6 +264,15 @@ def _check_values(config: Config) -> None:
         raise ConfigError("listen.imaps and listen.https need tls.certificate and tls.key")
 
 
+def _check_mail(config: Config) -> None:
+    if config.quota.when_full not in {"later", "refuse"}:
+        raise ConfigError('quota.when_full: write "later" or "refuse"')
+    if config.outbound.relay:
+        host_and_port(config.outbound.relay)
+    if config.history.changes < 1_000:
+        raise ConfigError("history.changes: at least 1000; with fewer, clients would start over again and again")
+
+
 def _check_domains(config: Config) -> None:
     for trap in config.traps.addresses:
         if not all(trap.rpartition("@")):
@@ -239,6 +280,8 @@ def _check_domains(config: Config) -> None:
     for name, domain in config.domain.items():
         if not name or name.isspace() or set(name) & _NOT_IN_NAMES:
             raise ConfigError(f"domain: {name!r} is no domain name")
+        if domain.quarantine_days < 0:
+            raise ConfigError(f'domain."{name}".quarantine_days: a number of days, or 0 for quarantine.keep_days')
         if domain.deliver != "local" and relay_of(domain) is None:
             raise ConfigError(f'domain."{name}".deliver: write "local" or "smtp:host:port"')
         if isinstance(domain.recipients, str) and domain.recipients != "any":
@@ -255,8 +298,13 @@ def _check_store(config: Config) -> None:
         raise ConfigError('store.url: "memory:" keeps nothing, so a server may not use it')
     if scheme == "rocksdb" and config.server.workers != 1:
         raise ConfigError("store.url: RocksDB serves one process only; set server.workers = 1")
-    if scheme == "postgresql" and config.store.max_octets:
-        raise ConfigError("store.max_octets: PostgreSQL's size is set where it runs; leave it out here")
+    try:
+        if config.store.blobs:
+            check_blobs_url(config.store.blobs)
+    except ValueError as error:
+        raise ConfigError(f"store.blobs: {error}") from error
+    if scheme in {"postgresql", "foundationdb"} and config.store.max_octets:
+        raise ConfigError("store.max_octets: the size of a database is set where it runs; leave it out here")
 
 
 def _check_addresses(config: Config) -> None:
@@ -284,7 +332,13 @@ def _absolute(config: Config, folder: Path) -> Config:
     return replace(
         config,
         server=replace(config.server, data=at(config.server.data)),
-        store=replace(config.store, url=_absolute_url(config.store.url, folder)),
+        store=replace(
+            config.store,
+            url=_absolute_url(config.store.url, folder),
+            blobs=_absolute_blobs(config.store.blobs, folder),
+            s3_credentials=at(config.store.s3_credentials),
+            key_file=at(config.store.key_file),
+        ),
         tls=replace(config.tls, certificate=at(config.tls.certificate), key=at(config.tls.key)),
         model=replace(config.model, directory=at(config.model.directory)),
         dns=replace(config.dns, zone=at(config.dns.zone)),
@@ -296,6 +350,11 @@ def _absolute(config: Config, folder: Path) -> Config:
 def _absolute_url(url: str, folder: Path) -> str:
     path = path_of(url) if url else None
     return url if path is None else f"{check_url(url)}:{folder / path}"
+
+
+def _absolute_blobs(url: str, folder: Path) -> str:
+    path = folder_of(url) if url else None
+    return url if path is None else f"files:{folder / path}"
 
 
 def host_and_port(address: str) -> tuple[str, int]:

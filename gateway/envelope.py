@@ -30,12 +30,14 @@ class RelayTarget:
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """One accepted RCPT. Exactly one of the three ways to deliver holds."""
+    """One accepted RCPT. Exactly one of the ways to deliver holds."""
 
     address: str  #: as accepted, domain lower-cased
     account: int | None = None  #: local account id
     relay: RelayTarget | None = None
     is_trap: bool = False  #: a spam trap: learned from, never delivered
+    members: tuple["Recipient", ...] = ()  #: an alias or a group: who gets the mail, each once
+    is_restricted: bool = False  #: reached through a group that asks who the sender is
 
 
 @dataclass(frozen=True, slots=True)

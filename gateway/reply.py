@@ -32,6 +32,15 @@ def unavailable(reception: str) -> Reply:
     return Reply(451, "4.3.0", f"temporary failure, please try again later ({reception})")
 
 
+def not_proven(reception: str) -> Reply:
+    return Reply(550, "5.7.1", f"this group takes mail only from senders that prove who they are ({reception})")
+
+
+MAILBOX_FULL = Reply(452, "4.2.2", "the mailbox is full, please try again later")
+MAILBOX_FULL_FOR_GOOD = Reply(552, "5.2.2", "the mailbox is full")
+DOMAIN_DISABLED = Reply(550, "5.2.1", "this domain takes no mail at present")
+NOT_FOR_YOU = Reply(550, "5.7.1", "this group does not take mail from you")
+NO_WAY_OUT = Reply(451, "4.3.5", "this address leads to another host and none is configured, please try again later")
 RECIPIENT_UNKNOWN = Reply(550, "5.1.1", "no such user here")
 RELAY_DENIED = Reply(550, "5.7.1", "we do not relay for that domain")
 LOOKUP_FAILED = Reply(451, "4.3.0", "temporary failure, please try again later")

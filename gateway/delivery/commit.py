@@ -1,9 +1,9 @@
 """Acting on a verdict: one transaction with the mail, its copies, quarantine, jobs, trace, learning and audit."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -23,6 +23,7 @@ from store.changes.engine import AccountId, Store, StoreTxn
 from store.kv.contract import StoreUnavailable
 from store.labels import rows as labels
 from store.labels.rows import Label
+from store.mail.emails import NewEmail
 from store.mail.parsing import Digest, digest_octets
 from store.quarantine import held as quarantine
 from store.quarantine.held import HELD, Held, HeldCopy
@@ -31,6 +32,7 @@ from store.trace import rows as trace
 from store.trace.rows import OutcomeRow, ReasonRow, Trace
 
 DAY_MS = 86_400_000
+AT_ONCE_OCTETS = 8 * 1024  #: a mail up to this size takes less time to read than to hand to a thread and back
 TRAP = "trap"
 STAGED_AT_MOST = 3
 
@@ -57,9 +59,10 @@ class Commit:
     thresholds: tuple[float, float, float]
     label_of: LabelOf
     threads: Executor | None = None
+    domain_days: Mapping[str, int] = field(default_factory=dict)  #: where held mail expires sooner or later
 
     async def act(self, facts: DataFacts, judgement: Judgement, stages: Stages) -> Outcome:
-        """Durable when it returns. Raises StoreUnavailable, and then nothing was kept."""
+        """Durable when it returns. Raises StoreUnavailable and OverQuota, and then nothing was kept."""
         verdict = judgement.verdict
         traps = tuple(r for r in facts.envelope.rcpt_to if r.is_trap)
         people = tuple(r for r in facts.envelope.rcpt_to if not r.is_trap)
@@ -125,7 +128,9 @@ class _Unit:
         envelope = self.facts.envelope
         role = "junk" if self.action is Action.JUNK else "inbox"
         copies = [LocalCopy(AccountId(r.account), role) for r in self.people if r.account is not None]
-        placed = deliver_copies(txn, copies, self.staged.id, digest, self._now_ms, envelope.id)
+        new = NewEmail(self.staged.id, digest, self._now_ms, reception=envelope.id)
+        is_relayed = any(recipient.relay is not None for recipient in self.people)
+        placed = deliver_copies(txn, copies, new, must_fit=not is_relayed)
         rows: list[OutcomeRow] = []
         for recipient in self.people:
             if recipient.relay is not None:
@@ -150,13 +155,16 @@ class _Unit:
         envelope, verdict = self.facts.envelope, self.verdict
         strongest = next((r.sentence for r in verdict.reasons if r.nats > 0 and r.signal != "prior"), "")
         hold_at = self.commit.thresholds[1]
+        copies = tuple(
+            HeldCopy(r.address, r.account, _target(r), HELD, expires_ms=self._expiry(r.address)) for r in self.people
+        )
         quarantine.put(
             txn,
             Held(
                 id=envelope.id,
                 blob=self.staged.id,
                 held_ms=self._now_ms,
-                expires_ms=self._now_ms + self.commit.keep_days * DAY_MS,
+                expires_ms=max(copy.expires_ms for copy in copies),
                 category=verdict.category,
                 probability=verdict.probability,
                 # What a rule holds although its sum would not is the most doubtful of all.
@@ -165,7 +173,7 @@ class _Unit:
                 header_from=_header_from(self.facts),
                 subject=self.facts.view.subject[:300],
                 why=next((r.sentence for r in verdict.reasons if r.signal == verdict.rule), strongest),
-                copies=tuple(HeldCopy(r.address, r.account, _target(r), HELD) for r in self.people),
+                copies=copies,
             ),
         )
         chain.record(
@@ -177,6 +185,10 @@ class _Unit:
             f"{verdict.category} {verdict.probability:.3f}",
         )
         return [OutcomeRow(r.address, r.account, _target(r), "quarantine") for r in self.people]
+
+    def _expiry(self, address: str) -> int:
+        days = self.commit.domain_days.get(address.rpartition("@")[2].lower()) or self.commit.keep_days
+        return self._now_ms + days * DAY_MS
 
     def _learn(self, txn: StoreTxn) -> None:
         facts, unwanted = self.facts, self.action is not Action.ACCEPT

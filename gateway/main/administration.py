@@ -1,4 +1,4 @@
-"""Commands that look at or change the store: users, quarantine, queue, audit, explain, fsck, configuration."""
+"""Commands that look at or change the store: users, quarantine, queue, audit, explain, configuration."""
 
 import asyncio
 import json
@@ -21,13 +21,10 @@ from store.accounts.account import AddressTaken
 from store.accounts.login import hash_password
 from store.audit import chain
 from store.changes.engine import Store, StoreTxn
-from store.kv.sqlite import SqliteKeyValueStore
 from store.quarantine import held as quarantine
 from store.quarantine.held import NotHeld
 from store.trace import rows as trace
 from store.trace.rows import Trace
-from store.upkeep import fsck
-from store.upkeep.links import Finding
 
 COMMAND_LINE = "command line"
 
@@ -62,13 +59,17 @@ hold = 0.85
 refuse = 1.0                          # held mail can be released, refused mail is gone
 
 [quarantine]
-keep_days = 30
+keep_days = 30                        # quarantine_days of a domain overrides it
+
+[retention]                           # of records; how long mail is kept: `mailward retention`
+trace_days = 0                        # 0 is for ever
 
 [pyzor]
 servers = []                          # "public.pyzor.org:24441"; empty asks nobody
 
 [store]
-url = ""                              # SQLite in server.data; or "rocksdb:PATH", "postgresql://USER@HOST/DATABASE"
+url = ""                              # SQLite in server.data; or "rocksdb:PATH", "postgresql://USER@HOST/DATABASE",
+                                      # "foundationdb:PATH?prefix=NAME" (docs/stores.md)
 """
 
 
@@ -208,39 +209,6 @@ def settle_held(config_path: Path, reception: str, *, release: bool, learn: bool
             return 1
         print(f"  {'released to' if release else 'deleted for'} {', '.join(copy.address for copy in moved)}")
         return 0
-
-    return with_store(config_path, work)
-
-
-def verify_audit(config_path: Path, *, as_json: bool) -> int:
-    async def work(store: Store) -> int:
-        broken, count = await store.read(lambda view: (chain.verify(view), sum(1 for _ in chain.entries(view))))
-        if as_json:
-            wrong = {"seq": broken.seq, "why": broken.why} if broken else None
-            print(json.dumps({"entries": count, "broken": wrong}))
-        elif broken:
-            print(f"  the chain breaks at entry {broken.seq}: {broken.why}")
-        else:
-            print(f"  {count} entries, the chain holds")
-        return 1 if broken else 0
-
-    return with_store(config_path, work)
-
-
-def check_store(config_path: Path, *, as_json: bool) -> int:
-    async def work(store: Store) -> int:
-        findings = await store.read(lambda view: list(fsck.check(view)))
-        if isinstance(store.kv, SqliteKeyValueStore):
-            findings = [Finding("file", text) for text in await store.kv.integrity()] + findings
-        for finding in findings:
-            print(
-                json.dumps({"where": finding.where, "what": finding.what})
-                if as_json
-                else f"  {finding.where}: {finding.what}"
-            )
-        if not findings and not as_json:
-            print("  the store is sound")
-        return 1 if findings else 0
 
     return with_store(config_path, work)
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from gateway.main import compliance_commands, key_commands, store_commands
+
 CONFIG = click.option(
     "--config", "config_path", type=click.Path(path_type=Path, dir_okay=False), help="Configuration file (TOML)."
 )
@@ -254,31 +256,6 @@ def queue_drop(job: str, config_path: Path) -> None:
 
 
 @main.group()
-def audit() -> None:
-    """The audit trail."""
-
-
-@audit.command(name="verify")
-@click.option("--config", "config_path", type=click.Path(path_type=Path), required=True)
-@JSON
-def audit_verify(config_path: Path, as_json: bool) -> None:
-    """Walk the chain of audit entries and say whether it holds."""
-    from gateway.main.administration import verify_audit
-
-    sys.exit(verify_audit(config_path, as_json=as_json))
-
-
-@main.command()
-@click.option("--config", "config_path", type=click.Path(path_type=Path), required=True)
-@JSON
-def fsck(config_path: Path, as_json: bool) -> None:
-    """Prove the store's invariants; reads everything, changes nothing."""
-    from gateway.main.administration import check_store
-
-    sys.exit(check_store(config_path, as_json=as_json))
-
-
-@main.group()
 def config() -> None:
     """The configuration."""
 
@@ -298,3 +275,13 @@ def config_example() -> None:
     from gateway.main.administration import EXAMPLE
 
     click.echo(EXAMPLE, nl=False)
+
+
+for group in (compliance_commands.audit, compliance_commands.hold, compliance_commands.retention):
+    main.add_command(group)
+main.add_command(compliance_commands.erase)
+
+for command in (key_commands.key, key_commands.rekey):
+    store_commands.store.add_command(command)
+for command in (store_commands.store, store_commands.fsck):
+    main.add_command(command)

@@ -46,12 +46,15 @@ from gateway.pipeline.rules import AT_LEAST, AT_MOST
 from gateway.pipeline.verdict import Policy, Thresholds
 from gateway.quarantine.acts import Quarantine
 from gateway.reception import Reception
+from gateway.reply import MAILBOX_FULL, MAILBOX_FULL_FOR_GOOD, Reply
 from gateway.reputation import history
 from gateway.reputation.facts import SenderHistory
 from models.artefact import Artefact, load
 from models.view import MailView
 from store.accounts.login import Logins
-from store.blob.chunks import KeyValueBlobs
+from store.blob.opening import open_blobs, open_keyring
+from store.blob.sealing import KeyFileWrong
+from store.blob.view import Blobs
 from store.changes.announce import Announcer
 from store.changes.engine import Store
 from store.changes.opening import hints_of
@@ -60,6 +63,7 @@ from store.kv.memory import MemoryKeyValueStore
 from store.kv.opening import open_kv
 from store.labels.rows import Label
 from store.message.model import Message
+from store.schema.version import check as check_schema
 
 log = structlog.get_logger()
 
@@ -109,18 +113,40 @@ class Services:
         await self.store.close()
 
 
-async def open_store(config: Config | None) -> Store:
-    """The store named by the configuration; one in memory without. Raises StoreUnavailable, OSError."""
+async def open_store(config: Config | None, *, any_schema: bool = False) -> Store:
+    """The store named by the configuration; one in memory without. Raises ConfigError, StoreError, OSError.
+
+    A store of another schema is refused untouched, unless ``any_schema``: that is for who migrates it.
+    """
     kv: KeyValueStore
     if config is None:
         kv, announcer = MemoryKeyValueStore(), Announcer()
+        blobs = Blobs(kv)
     else:
         folder = data_folder(config)
         url = config.store.url or f"sqlite:{folder / 'store.sqlite'}"
         kv = await open_kv(url, config.store.max_octets or None)
+        try:
+            if not any_schema:
+                await check_schema(kv)
+            blobs = await _open_blobs(config, kv, folder)
+        except BaseException:
+            await kv.close()
+            raise
         announcer = Announcer(hints_of(url, folder / "hints"))
     await announcer.start()
-    return Store(kv, KeyValueBlobs(kv), announcer)
+    return Store(kv, blobs, announcer)
+
+
+async def _open_blobs(config: Config, kv: KeyValueStore, folder: Path) -> Blobs:
+    """Raises ConfigError for keys that cannot be used, StoreError for a place that cannot be."""
+    store = config.store
+    try:
+        keyring = open_keyring(Path(store.key_file) if store.key_file else None)
+    except KeyFileWrong as error:
+        raise ConfigError(f"store.key_file: {error}") from error
+    credentials = Path(store.s3_credentials) if store.s3_credentials else None
+    return await open_blobs(kv, store.blobs, keyring=keyring, credentials=credentials, spool=folder)
 
 
 def data_folder(config: Config) -> Path:
@@ -163,6 +189,7 @@ async def build(
         (thresholds.junk, thresholds.hold, thresholds.refuse),
         label_of,
         threads,
+        {name: domain.quarantine_days for name, domain in config.domain.items() if domain.quarantine_days},
     )
     reception = Reception(
         judging.gatherer,
@@ -171,6 +198,7 @@ async def build(
         asyncio.Semaphore(config.limits.judging_at_once),
         clock,
         announce or journal,
+        full_reply(config),
     )
     return Services(
         config,
@@ -289,4 +317,11 @@ def recipients_of(config: Config, store: Store) -> Recipients:
         if target is not None:
             known = None if isinstance(domain.recipients, str) else frozenset(p.lower() for p in domain.recipients)
             relayed[name] = RelayDomain(RelayTarget(*target), known)
-    return Recipients(store, local, relayed, frozenset(a.lower() for a in config.traps.addresses))
+    outside = RelayTarget(*host_and_port(config.outbound.relay)) if config.outbound.relay else None
+    traps = frozenset(a.lower() for a in config.traps.addresses)
+    return Recipients(store, local, relayed, traps, outside=outside, full=full_reply(config))
+
+
+def full_reply(config: Config) -> Reply:
+    """What senders to a full mailbox are told."""
+    return MAILBOX_FULL if config.quota.when_full == "later" else MAILBOX_FULL_FOR_GOOD

@@ -7,14 +7,21 @@ needs no more than this line.
 
 import asyncio
 
+import structlog
+
 from gateway.main.services import Services
-from gateway.work.kinds import MINUTE_S, Kind
+from gateway.work.kinds import HOUR_S, MINUTE_S, Kind
 from gateway.work.runner import Runner
 from protocols.jmap.settings import JmapSettings
+from store.audit import chain
 from store.queue.jobs import Job
 from store.schema import expiring
+from store.upkeep import retention
 from store.upkeep.collect import Collector
 from store.upkeep.expire import end_uploads
+from store.upkeep.retention import Ages
+
+log = structlog.get_logger()
 
 UPKEEP_S = 5 * MINUTE_S
 COLLECT_PAUSE_S = 5 * MINUTE_S  #: between seeing a blob without links and removing it: a mail may be about to link it
@@ -22,7 +29,7 @@ COLLECT_PAUSE_S = 5 * MINUTE_S  #: between seeing a blob without links and remov
 
 def kinds_of(services: Services) -> tuple[Kind, ...]:
     """The work of one worker."""
-    store = services.store
+    store, config = services.store, services.config
 
     def now_ms() -> int:
         return int(services.clock().timestamp() * 1000)
@@ -43,11 +50,18 @@ def kinds_of(services: Services) -> tuple[Kind, ...]:
         while await store.write(lambda txn: expiring.sweep(txn.kv, now_ms())) == expiring.BATCH:
             pass
 
+    async def retain(_: Job) -> None:
+        report = await retention.run(store, Ages(config.retention.trace_days, config.retention.audit_days))
+        head = await store.read(lambda view: chain.head_of(view.kv))
+        log.info("retention.run", **report.totals())
+        log.info("audit.head", seq=head.seq, head=head.seal.hex())  # a copy outside: `audit verify --head --seq`
+
     return (
         services.relay.kind(),
         Kind("expire-held", expire_held, every_s=UPKEEP_S),
         Kind("expire-uploads", expire_uploads, every_s=UPKEEP_S),
         Kind("sweep-expired", sweep, every_s=UPKEEP_S),
+        Kind("retention", retain, every_s=HOUR_S),
         Kind("collect-blobs", collect, every_s=UPKEEP_S),
     )
 

@@ -32,6 +32,8 @@ from protocols.jmap.services import JmapServices
 from protocols.jmap.settings import JmapSettings
 from protocols.smtp.server import SmtpServer
 from protocols.smtp.session import Edge, SmtpSettings
+from store.schema.version import SchemaNewer
+from store.upkeep.presence import attend
 
 log = structlog.get_logger()
 
@@ -200,8 +202,14 @@ async def run_until_signalled(config: Config, sockets: Sockets, lifeline: int, o
         loop.add_signal_handler(name, stop.set)
     loop.add_reader(lifeline, stop.set)
     worker = await start(config, sockets)
+    serving = asyncio.create_task(attend(worker.services.store, lambda: worker.services.clock().timestamp()))
+    serving.add_done_callback(lambda _: stop.set())
     on_ready()
     await stop.wait()
     loop.remove_reader(lifeline)
+    serving.cancel()
+    (ended,) = await asyncio.gather(serving, return_exceptions=True)
     with contextlib.suppress(asyncio.CancelledError):
         await worker.close()
+    if isinstance(ended, SchemaNewer):
+        raise ended  # the store belongs to a newer program now: the supervisor stops with this sentence

@@ -9,6 +9,7 @@ from store.audit import chain
 from store.changes.engine import AccountId, Store, StoreTxn
 from store.labels import rows as labels
 from store.labels.rows import Label
+from store.mail.emails import NewEmail
 from store.mail.parsing import digest_octets
 from store.policy import entries as policy
 from store.policy.entries import PolicyEntry
@@ -45,7 +46,8 @@ class Quarantine:
             moved = quarantine.settle(txn, reception, RELEASED, by, now_ms, _chosen(addresses))
             accounts = [c.account for c in moved if c.account is not None and c.account not in has_it]
             local = [LocalCopy(AccountId(account), "inbox") for account in accounts]
-            deliver_copies(txn, local, held.blob, digest, now_ms, reception)
+            new = NewEmail(held.blob, digest, now_ms, reception=reception)
+            deliver_copies(txn, local, new, must_fit=False)  # the sender was told long ago that we have it
             for copy in moved:
                 if copy.relay:
                     job = relay_job(txn, reception, held.mail_from, copy.address, copy.relay, held.blob, now_ms)

@@ -60,8 +60,6 @@ class Runner:
         """Enqueue the regular jobs that are not there yet."""
         now_ms = self._now_ms()
         regular = [Job(kind.name, kind.name, b"", now_ms, now_ms) for kind in self._kinds.values() if kind.every_s]
-        while await self._store.write(jobs.adopt):
-            pass
 
         def enqueue(txn: StoreTxn) -> None:
             for job in regular:

@@ -62,7 +62,7 @@ class Edge:
 
     def __init__(
         self,
-        resolve: Callable[[str], Awaitable[Recipient | Reply]],
+        resolve: Callable[[str, str, int], Awaitable[Recipient | Reply]],  #: address, sender, octets it said
         begin: Callable[[Peer, str | None, tuple[Recipient, ...], bool], Envelope],
         receive: Callable[[Envelope, bytes], Awaitable[Reply]],
     ) -> None:
@@ -124,7 +124,7 @@ class SmtpSession(SMTP):
     def _reset(self) -> None:
         self._mail_from: Path | None = None
         self._recipients: list[Recipient] = []
-        self._smtputf8 = False
+        self._octets, self._smtputf8 = 0, False
 
     # What aiosmtpd calls
 
@@ -246,7 +246,7 @@ class SmtpSession(SMTP):
             return TOO_BIG
         if not path.address.isascii() and smtputf8 is None:
             return Reply(553, "5.6.7", "non-ASCII addresses need SMTPUTF8")
-        self._mail_from, self._smtputf8 = path, smtputf8 is not None
+        self._mail_from, self._octets, self._smtputf8 = path, int(size[:20]), smtputf8 is not None
         return Reply(250, "2.1.0", "sender ok")
 
     async def smtp_RCPT(self, arg: str | None) -> None:
@@ -271,14 +271,15 @@ class SmtpSession(SMTP):
         if not path.address.isascii() and not self._smtputf8:
             return Reply(553, "5.6.7", "non-ASCII addresses need SMTPUTF8")
         try:
-            answer = await self._edge.resolve(path.address)
+            sender = self._mail_from.address if self._mail_from is not None else ""
+            answer = await self._edge.resolve(path.address, sender, self._octets)
         except StoreError as error:
             log.warning("smtp.rcpt.unavailable", client=self.client, error=repr(error))
             return LOOKUP_FAILED
         if isinstance(answer, Reply):
             return answer
-        if all(known.address != answer.address for known in self._recipients):
-            self._recipients.append(answer)
+        known = {one.address for one in self._recipients}
+        self._recipients += [one for one in answer.members or (answer,) if one.address not in known]
         return Reply(250, "2.1.5", "recipient ok")
 
     async def smtp_DATA(self, arg: str | None) -> None:

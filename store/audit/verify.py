@@ -10,7 +10,7 @@ BATCH = 5_000  #: entries a snapshot
 
 
 async def verify_all(
-    store: Store, anchors: Mapping[int, bytes] | None = None, on_progress: Callable[[int], None] | None = None
+    store: Store, anchors: Mapping[int, bytes] | None = None, on_progress: Callable[[int], object] | None = None
 ) -> tuple[Broken | None, Head]:
     """The first entry that does not hold, or None; and the head that was reached.
 
@@ -25,7 +25,7 @@ async def verify_all(
 
 
 async def _once(
-    store: Store, anchors: Mapping[int, bytes], on_progress: Callable[[int], None] | None
+    store: Store, anchors: Mapping[int, bytes], on_progress: Callable[[int], object] | None
 ) -> tuple[Broken | None, Head, Head]:
     at, head = await store.read(lambda view: (chain.begin(view), chain.head_of(view.kv)))
     while at.at.seq < head.seq:

@@ -175,7 +175,7 @@ def read_range(
     if start >= end:
         return b""
     first, last = start // shape.chunk_octets, (end - 1) // shape.chunk_octets
-    found = list(_frames(view, blob, shape, first, last))
+    found = frames_of(view, blob, shape, first, last)
     return cut(unpacked(blob, shape, first, found, keyring), shape, first, start, end)
 
 
@@ -201,15 +201,16 @@ def unpacked(blob: BlobId, shape: BlobShape, first: int, found: list[bytes], key
     return chunks
 
 
-def _frames(view: ReadTxn, blob: BlobId, shape: BlobShape, first: int, last: int) -> Iterator[bytes]:
-    expected = first
+def frames_of(view: ReadTxn, blob: BlobId, shape: BlobShape, first: int, last: int) -> list[bytes]:
+    """Frames ``first`` to ``last`` as they are kept. Raises StoreError when one is missing."""
+    found: list[bytes] = []
     for key, frame in view.scan(chunk_key(blob, first), chunk_key(blob, last) + b"\x00"):
-        if key != chunk_key(blob, expected):
+        if key != chunk_key(blob, first + len(found)):
             break
-        yield frame
-        expected += 1
-    if expected <= last:
-        raise StoreError(f"blob {blob.hex()}: chunk {expected} of {shape.count} is missing")
+        found.append(frame)
+    if len(found) <= last - first:
+        raise StoreError(f"blob {blob.hex()}: chunk {first + len(found)} of {shape.count} is missing")
+    return found
 
 
 def take_mark(txn: WriteTxn, blob: BlobId, key: bytes) -> bytes | None:

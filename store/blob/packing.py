@@ -77,17 +77,21 @@ class Spool:
         self.size += len(octets)
         self._rest += octets
         while len(self._rest) >= CHUNK_OCTETS:
-            self._add(bytes(memoryview(self._rest)[:CHUNK_OCTETS]))
+            self.add(frames.pack(bytes(memoryview(self._rest)[:CHUNK_OCTETS])))
             del self._rest[:CHUNK_OCTETS]
 
     def finish(self) -> None:
         if self._rest or not self.lengths:
-            self._add(bytes(self._rest))
+            self.add(frames.pack(bytes(self._rest)))
             self._rest.clear()
         self.id = BlobId(self._digest.digest())
 
-    def _add(self, chunk: bytes) -> None:
-        frame = frames.pack(chunk)
+    def name(self, blob: BlobId, size: int) -> None:
+        """Say what the frames that were added are, instead of ``finish``."""
+        self.id, self.size = blob, size
+
+    def add(self, frame: bytes) -> None:
+        """Add a packed frame. Raises OSError when the disk does not take it."""
         kept = frame if self._cipher is None else self._cipher.encrypt(_NONCE.pack(len(self.lengths)), frame, None)
         self._file.write(kept)
         self.lengths.append(len(frame))

@@ -54,7 +54,8 @@ class Blobs:
         """``spool`` is the folder where what streams in waits; None is the system's for temporary files."""
         self._kv = kv
         self._settings = settings or BlobSettings()
-        self._elsewhere = ObjectFrames(objects, keyring) if objects is not None else None
+        #: large blobs outside the key-value store; None when they are in it
+        self.elsewhere = ObjectFrames(objects, keyring) if objects is not None else None
         self.keyring = keyring
         self._spool = spool
 
@@ -68,21 +69,21 @@ class Blobs:
                 return await asyncio.to_thread(self._small, octets)
             return self._small(octets)
         blob = await asyncio.to_thread(address_of, octets)
-        if self._elsewhere is None:
+        if self.elsewhere is None:
             return await self._write_here(InMemory(octets, blob))
         if await self._is_there(blob):
             return Staged(blob, len(octets), ())
-        with self._new_spool() as spool:
+        with self.new_spool() as spool:
             await self._feed(spool, octets)
             await asyncio.to_thread(spool.finish)
-            return await self._write_elsewhere(spool, self._elsewhere)
+            return await self._write_elsewhere(spool, self.elsewhere)
 
     async def stage_stream(self, chunks: AsyncIterator[bytes], limit: int) -> Staged:
         """The same for octets that come piece by piece; a few chunks are in memory.
 
         Raises BlobTooLarge over ``limit`` octets, StoreUnavailable when there is no room for them.
         """
-        with self._new_spool() as spool:
+        with self.new_spool() as spool:
             start = bytearray()  #: everything, as long as it is small
             async for piece in chunks:
                 if spool.size + len(start) + len(piece) > limit:
@@ -94,13 +95,14 @@ class Blobs:
             if not spool.size:
                 return await self.stage(bytes(start))
             await asyncio.to_thread(spool.finish)
-            if self._elsewhere is None:
+            if self.elsewhere is None:
                 return await self._write_here(spool)
             if await self._is_there(spool.id):
                 return Staged(spool.id, spool.size, ())
-            return await self._write_elsewhere(spool, self._elsewhere)
+            return await self._write_elsewhere(spool, self.elsewhere)
 
-    def _new_spool(self) -> Spool:
+    def new_spool(self) -> Spool:
+        """Where a large blob waits on its way."""
         return Spool(self._spool, is_secret=bool(self.keyring.current))
 
     async def _feed(self, spool: Spool, octets: bytes) -> None:
@@ -184,10 +186,10 @@ class Blobs:
 
     async def _fetch(self, blob: BlobId, shape: BlobShape, start: int, end: int | None) -> bytes | None:
         """From the object; None when the row has changed meanwhile. Raises StoreError when it is gone or damaged."""
-        if self._elsewhere is None:
+        if self.elsewhere is None:
             raise StoreError(f"blob {blob.hex()} is not in the key-value store: set store.blobs to where it is")
         try:
-            return await self._elsewhere.read(blob, shape, start, end)
+            return await self.elsewhere.read(blob, shape, start, end)
         except ObjectMissing as error:
             if await self._kv.read(lambda view: shape_of(view, blob)) == shape:
                 raise StoreError(f"blob {blob.hex()}: its object {error} is not there") from error
@@ -242,11 +244,11 @@ class Blobs:
 
     async def delete_objects(self, names: Sequence[str]) -> None:
         """Delete objects whose rows are gone. One that cannot be deleted now is swept later."""
-        if self._elsewhere is None:
+        if self.elsewhere is None:
             return
         for name in names:
             try:
-                await self._elsewhere.objects.delete(name)
+                await self.elsewhere.objects.delete(name)
             except StoreUnavailable:
                 return
 
@@ -255,21 +257,21 @@ class Blobs:
 
         They are what a crash left, or a second copy of what came twice at once. Raises StoreUnavailable.
         """
-        if self._elsewhere is None:
+        if self.elsewhere is None:
             return 0
         before_s = (time.time() if now_s is None else now_s) - ORPHAN_S
         swept = 0
-        async for page in self._elsewhere.objects.list(folder):
+        async for page in self.elsewhere.objects.list(folder):
             old = [each.name for each in page if each.modified_s < before_s]
             orphans = await self._kv.read(partial(_orphans, names=old))
             for name in orphans:
-                await self._elsewhere.objects.delete(name)
+                await self.elsewhere.objects.delete(name)
             swept += len(orphans)
-        return swept + await self._elsewhere.objects.tidy(ORPHAN_S)
+        return swept + await self.elsewhere.objects.tidy(ORPHAN_S)
 
     async def close(self) -> None:
-        if self._elsewhere is not None:
-            await self._elsewhere.objects.close()
+        if self.elsewhere is not None:
+            await self.elsewhere.objects.close()
 
 
 def _orphans(view: ReadTxn, names: Sequence[str]) -> list[str]:

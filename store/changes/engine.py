@@ -92,7 +92,8 @@ class AccountTxn(AccountView):
         self.store = store
         self._now: ModSeq | None = None
         self._logged: dict[tuple[Kind, int], Change] = {}
-        self._held: dict[bytes, tuple[Struct, bool]] = {}
+        self._held: dict[bytes, tuple[Struct, bool]] = {}  #: rows, and whether they are to be written
+        self._spaces: set[bytes] = set()  #: first octets of their keys
 
     def get(self, key: bytes) -> bytes | None:
         held = self._held.get(key)
@@ -101,7 +102,7 @@ class AccountTxn(AccountView):
     def scan(
         self, start: bytes, end: bytes, *, reverse: bool = False, limit: int | None = None
     ) -> Iterator[tuple[bytes, bytes]]:
-        if any(start[:1] <= key[:1] < end for key in self._held):
+        if any(start[:1] <= space < end for space in self._spaces):
             self.flush()
         return super().scan(start, end, reverse=reverse, limit=limit)
 
@@ -112,11 +113,13 @@ class AccountTxn(AccountView):
         found = super().row(key, read)
         if found is not None:
             self._held[key] = found, False
+            self._spaces.add(key[:1])
         return found
 
     def hold(self, key: bytes, row: Struct) -> None:
         """Write a row that many steps of a transaction move, such as a counter: once, when the body has ended."""
         self._held[key] = row, True
+        self._spaces.add(key[:1])
 
     def flush(self) -> None:
         """Write what was held back. The store does it at the end of every body."""
@@ -124,6 +127,7 @@ class AccountTxn(AccountView):
             if is_changed:
                 self._write.put(self._prefix + key, pack(row))
         self._held.clear()
+        self._spaces.clear()
 
     def next_modseq(self) -> ModSeq:
         """The modseq of every change in this transaction; the first call moves the account's counter."""

@@ -16,4 +16,8 @@ def hints_of(url: str, folder: Path) -> Hints:
         from store.kv.postgres_hints import PostgresHints
 
         return PostgresHints(url)
+    if check_url(url) == "foundationdb":
+        from store.kv.foundationdb_hints import FoundationHints
+
+        return FoundationHints(url)
     return DatagramHints(folder)

@@ -177,10 +177,15 @@ class GroupStats:
     lost: int = 0  #: groups the database undid
 
 
+def _never() -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class GroupLimits:
     bodies: int  #: most bodies in one transaction
     time_s: float  #: no further body joins a transaction this old
+    is_full: Callable[[], bool] = _never  #: whether the transaction has no room for a further body
 
 
 @dataclass(slots=True)
@@ -261,7 +266,7 @@ class GroupWriter:
         started = time.monotonic()
         for ticket in group:
             self._run_one(ticket)
-        while len(group) < limits.bodies and time.monotonic() - started < limits.time_s:
+        while len(group) < limits.bodies and time.monotonic() - started < limits.time_s and not limits.is_full():
             joining = self.inbox.take_now()
             if joining is None:
                 return

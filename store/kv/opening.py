@@ -1,9 +1,10 @@
-"""Which key-value store a URL names. RocksDB and PostgreSQL are extras: imported only when asked for.
+"""Which key-value store a URL names. All but SQLite and memory are extras: imported only when asked for.
 
 ==================  ======================================================================================
 ``sqlite:PATH``     one file, any number of processes of one machine
 ``rocksdb:PATH``    one folder, one process
 ``postgresql://``   a database, any number of processes and machines; the rest is libpq's
+``foundationdb:``   a cluster, by its cluster file: ``foundationdb:[PATH][?prefix=NAME]``, the path absolute
 ``memory:``         nothing is kept; for trials
 ==================  ======================================================================================
 """
@@ -11,16 +12,23 @@
 from pathlib import Path
 
 from store.kv.contract import KeyValueStore, StoreError
+from store.kv.foundationdb_binding import place_of
 from store.kv.memory import MemoryKeyValueStore
 from store.kv.sqlite import SqliteKeyValueStore, SqliteSettings
 
-_FORMS = 'write "sqlite:PATH", "rocksdb:PATH", "postgresql://USER@HOST/DATABASE" or "memory:"'
+_FORMS = (
+    'write "sqlite:PATH", "rocksdb:PATH", "postgresql://USER@HOST/DATABASE", '
+    '"foundationdb:PATH?prefix=NAME" or "memory:"'
+)
 
 
 def check_url(url: str) -> str:
-    """Its scheme: sqlite, rocksdb, postgresql or memory. Raises ValueError, which says what can be written."""
+    """Its scheme: one of the five named above. Raises ValueError, which says what can be written."""
     scheme, colon, rest = url.partition(":")
     scheme = {"postgres": "postgresql"}.get(scheme, scheme)
+    if scheme == "foundationdb":
+        place_of(url)
+        return scheme
     fits = {
         "sqlite": bool(rest),
         "rocksdb": bool(rest),
@@ -49,6 +57,10 @@ async def open_kv(url: str, max_octets: int | None = None) -> KeyValueStore:
         return await _open_rocksdb(path, max_octets)
     if scheme == "postgresql":
         return await _open_postgres(url)
+    if scheme == "foundationdb":
+        from store.kv.foundationdb import FoundationKeyValueStore
+
+        return await FoundationKeyValueStore.open(url)
     return MemoryKeyValueStore()
 
 

@@ -34,6 +34,7 @@ class PostgresSettings:
     group_time_s: float = 0.02  #: no further body joins a group this old
     queued: int = 10_000  #: most bodies waiting, for writes and for reads; more are refused
     wait_s: float = 20.0  #: how long a caller's conflicts are repeated and a lost server is waited for
+    silent_s: float = 30.0  #: a server that answers nothing for so long counts as lost; above its statement_timeout
 
 
 @dataclass(slots=True)
@@ -91,13 +92,17 @@ class PostgresKeyValueStore:
         self.stats = GroupStats()  #: how well commits are grouped, and how many were lost to conflicts
         limits = GroupLimits(settings.group_bodies, settings.group_time_s)
         self._threads: list[threading.Thread] = []
+        self._links = [Link(url, WRITE) for _ in range(settings.writers)]
+        self._links += [Link(url, READ) for _ in range(settings.readers)]
+        self._over = threading.Event()
         for number in range(settings.writers):
-            writer = GroupWriter(self._writes, PostgresLedger(Link(url, WRITE)), limits, self.stats)
+            writer = GroupWriter(self._writes, PostgresLedger(self._links[number]), limits, self.stats)
             self._threads.append(threading.Thread(target=writer.run, name=f"kv-writer-{number}", daemon=True))
         for number in range(settings.readers):
-            reader = _Reader(self._reads, Link(url, READ))
+            reader = _Reader(self._reads, self._links[settings.writers + number])
             self._threads.append(threading.Thread(target=reader.run, name=f"kv-reader-{number}", daemon=True))
-        for thread in self._threads:
+        self._watch = threading.Thread(target=self._watch_links, name="kv-watch", daemon=True)
+        for thread in (*self._threads, self._watch):
             thread.start()
 
     @classmethod
@@ -121,3 +126,11 @@ class PostgresKeyValueStore:
         self._reads.close()
         for thread in self._threads:
             await asyncio.to_thread(thread.join)
+        self._over.set()
+        await asyncio.to_thread(self._watch.join)
+
+    def _watch_links(self) -> None:
+        """Hang up on a server that has gone silent, so that its caller is told and the next one finds another."""
+        while not self._over.wait(min(1.0, self._settings.silent_s / 4)):
+            for link in self._links:
+                link.hang_up(self._settings.silent_s)

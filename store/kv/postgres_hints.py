@@ -119,5 +119,7 @@ class PostgresHints:
         if self._wake is None or is_own:
             return
         words = accounts.split()[:_ACCOUNTS]
-        if all(word.isdigit() and len(word) <= 10 for word in words):  # anything else is somebody else's use of our channel
+        if all(
+            word.isdigit() and len(word) <= 10 for word in words
+        ):  # anything else is somebody else's use of our channel
             self._wake([int(word) for word in words])

@@ -5,17 +5,25 @@ there, while asyncpg lives on an event loop and each of a body's reads would cro
 a unix socket: 20 us a point read against 82 us.
 """
 
+import contextlib
 import logging
+import os
 import random
+import select
+import socket
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from store.kv.commit import OutcomeUnknown, Repeatable, TransactionLost
 from store.kv.contract import StoreError, StoreUnavailable, WriteTxn
-from store.kv.overlay import Pending, Row, run_body
+from store.kv.overlay import Pending, Remembering, Row, run_body
+from store.kv.postgres_errors import hopeless, is_gone, refusal, refusal_of_commit, text_of
 
 #: Longest key: an entry of PostgreSQL's index must fit into a third of its page.
 MAX_KEY_OCTETS = 2600
@@ -39,7 +47,7 @@ _SESSION = (
     "SET enable_bitmapscan = off",
     "SET plan_cache_mode = force_generic_plan",
     "SET jit = off",
-    "SET statement_timeout = '60s'",
+    "SET statement_timeout = '25s'",
     "SET idle_in_transaction_session_timeout = '120s'",
     "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
 )
@@ -60,59 +68,39 @@ _KEYS = "SELECT k FROM kv WHERE k>=%b AND k<%b ORDER BY k LIMIT %b"
 _PUT = "INSERT INTO kv SELECT * FROM unnest(%b::bytea[],%b::bytea[]) ON CONFLICT(k) DO UPDATE SET v=excluded.v"
 _DELETE = "DELETE FROM kv WHERE k=ANY(%b::bytea[])"
 
-_CONFLICTS = {"40001", "40P01"}  # serialisation failure, deadlock
-_GONE = {"57P01", "57P02", "57P03", "57P05", "25P03"}  # the server stops, starts, or ended an idle session
-
-
-def _is_gone(error: psycopg.Error) -> bool:
-    state = error.sqlstate
-    return state in _GONE or (state or "08").startswith("08")  # without a state the server did not say it
-
-
-def refusal(error: psycopg.Error) -> StoreError:
-    """What callers are told when PostgreSQL refuses, outside of COMMIT."""
-    text = " ".join(str(error).split())[:300]
-    state = error.sqlstate or ""
-    if state in _CONFLICTS:
-        return Repeatable(f"other transactions were in the way for too long: {text}")
-    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) and _is_gone(error):
-        return Repeatable(f"PostgreSQL cannot be reached: {text}")
-    if state.startswith("XX"):
-        return StoreError(f"PostgreSQL found its data damaged: {text}")
-    return StoreUnavailable(f"PostgreSQL cannot work now: {text}")
-
-
-def refusal_of_commit(error: psycopg.Error) -> StoreError:
-    """The same for the batch that ends in COMMIT: when the server went silent, nobody knows."""
-    if _is_gone(error) or error.sqlstate == "40003":
-        text = " ".join(str(error).split())[:300]
-        return OutcomeUnknown(f"PostgreSQL went away during a commit, which may or may not have landed: {text}")
-    return refusal(error)
-
 
 class Link:
     """A connection of one thread, made anew when it is lost. Transactions begin with their first statement."""
 
     def __init__(self, url: str, begin: str) -> None:
-        self._url = url
+        self._where = where_of(url)
         self._begin = begin
         self._connection: psycopg.Connection[Any] | None = None
         self._has_begun = False
+        self._asked: float | None = None  #: since when an answer is waited for (monotonic)
+        self._asking = threading.Lock()  #: held by whoever looks at the connection from outside its thread
+        self._is_unreplicated = False
 
     def connect(self, deadline: float) -> psycopg.Connection[Any]:
         """The connection; waited for with jitter until ``deadline`` (monotonic). Raises StoreUnavailable."""
+        why = "the caller has waited for too long already"
         while self._connection is None or self._connection.closed:
             self._has_begun = False
+            if time.monotonic() >= deadline:
+                raise StoreUnavailable(f"PostgreSQL cannot be reached: {why}")
             try:
                 self._connection = self._open()
             except psycopg.Error as error:
-                if time.monotonic() >= deadline or not isinstance(error, psycopg.OperationalError):
-                    raise StoreUnavailable(f"PostgreSQL cannot be reached: {' '.join(str(error).split())}") from error
+                why = text_of(error)
                 time.sleep(random.uniform(0.01, _LONGEST_PAUSE_S))
         return self._connection
 
+    def try_connect(self) -> None:
+        """Connect now. Raises psycopg.Error."""
+        self._connection = self._open()
+
     def _open(self) -> psycopg.Connection[Any]:
-        connection = psycopg.connect(self._url, autocommit=True, prepare_threshold=0, **KEEP_ALIVE)  # type: ignore[arg-type]
+        connection = psycopg.connect(self._where, autocommit=True, prepare_threshold=0, **KEEP_ALIVE)  # type: ignore[arg-type]
         try:
             with connection.pipeline():
                 for setting in _SESSION:
@@ -120,7 +108,13 @@ class Link:
         except psycopg.Error:
             connection.close()
             raise
+        connection.add_notice_handler(self._notice)
         return connection
+
+    def _notice(self, notice: psycopg.errors.Diagnostic) -> None:
+        """A person told the server to stop waiting for its standby: the commit is said to be done, and is not safe."""
+        if notice.source_function == "SyncRepWaitForLSN":
+            self._is_unreplicated = True
 
     @property
     def _alive(self) -> psycopg.Connection[Any]:
@@ -128,19 +122,46 @@ class Link:
             raise Repeatable("the connection to PostgreSQL was lost")
         return self._connection
 
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        self._asked = time.monotonic()
+        try:
+            yield
+        finally:
+            with self._asking:
+                self._asked = None
+
+    def hang_up(self, silent_s: float) -> bool:
+        """End the connection from another thread when the server has not answered for so long; whether it was.
+
+        A server that is stopped, or that waits for a standby that is gone, keeps the connection and says nothing.
+        """
+        with self._asking:
+            if self._asked is None or time.monotonic() - self._asked < silent_s or self._connection is None:
+                return False
+            with (
+                contextlib.suppress(OSError, psycopg.Error),
+                socket.socket(fileno=os.dup(self._connection.fileno())) as line,
+            ):
+                line.shutdown(socket.SHUT_RDWR)
+        return True
+
     def ask(self, statement: str, values: Sequence[object]) -> list[Any]:
         """Rows of a statement in the transaction. Raises StoreError."""
         connection = self._alive
         try:
-            cursor = connection.cursor(binary=True)
-            if self._has_begun:
-                return cursor.execute(statement, values).fetchall()
-            self._has_begun = True
-            with connection.pipeline():
-                connection.execute(self._begin)
-                cursor.execute(statement, values)
-            return cursor.fetchall()
+            with self._watched():
+                cursor = connection.cursor(binary=True)
+                if self._has_begun:
+                    return cursor.execute(statement, values).fetchall()
+                self._has_begun = True
+                with connection.pipeline():
+                    connection.execute(self._begin)
+                    cursor.execute(statement, values)
+                return cursor.fetchall()
         except psycopg.Error as error:
+            if is_gone(error):
+                self.close()
             raise refusal(error) from error
 
     def commit(self, statements: Sequence[tuple[str, Sequence[object]]]) -> None:
@@ -149,10 +170,13 @@ class Link:
             return
         try:
             connection = self._alive
+            if _has_something_to_say(connection):
+                self.ask("SELECT 1", ())  # if it only said goodbye, nothing was sent yet, and all may run again
         except StoreError as error:
             raise TransactionLost(error) from error
+        self._is_unreplicated = False
         try:
-            with connection.pipeline():
+            with self._watched(), connection.pipeline():
                 if not self._has_begun:
                     connection.execute(self._begin)
                 self._has_begun = True
@@ -160,10 +184,15 @@ class Link:
                     connection.execute(statement, values)
                 ended = connection.execute("COMMIT")
         except psycopg.Error as error:
+            if is_gone(error):
+                self.close()
             raise TransactionLost(refusal_of_commit(error)) from error
         if ended.statusmessage != "COMMIT":
             raise TransactionLost(Repeatable("PostgreSQL undid a transaction instead of committing it"))
         self._has_begun = False
+        if self._is_unreplicated:
+            why = "a commit is on the primary only: its wait for the standby was cancelled"
+            raise TransactionLost(OutcomeUnknown(why))
 
     def rollback(self) -> None:
         """End the transaction without its writes; never raises."""
@@ -173,24 +202,48 @@ class Link:
         if self._connection is None:
             return
         try:
-            self._connection.execute("ROLLBACK")
+            with self._watched():
+                self._connection.execute("ROLLBACK")
         except psycopg.Error:
             self.close()
 
     def close(self) -> None:
         if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+            with self._asking:
+                self._connection.close()
+                self._connection = None
         self._has_begun = False
 
 
+def _has_something_to_say(connection: psycopg.Connection[Any]) -> bool:
+    """Whether the server has written although it was not asked anything: as a rule, that it ends the connection."""
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def where_of(url: str) -> str:
+    """The connection string; of several hosts the one that takes writes, unless the URL says otherwise."""
+    try:
+        parts = conninfo_to_dict(url)
+    except psycopg.ProgrammingError as error:
+        raise hopeless(error) or StoreError(text_of(error)) from error
+    if "," in str(parts.get("host", "")):
+        parts.setdefault("target_session_attrs", "read-write")
+    return make_conninfo("", **parts)
+
+
 def prepare(url: str, deadline: float) -> None:
-    """Make the table if it is not there. Raises StoreError for an old server or somebody else's table."""
+    """Make the table if it is not there. Raises StoreError for an old server or somebody else's table.
+
+    A server that is not there yet is waited for; one that will never let us in is told at once.
+    """
     link = Link(url, READ)
     try:
-        connection = link.connect(deadline)
+        connection = _first(link, deadline)
         if connection.info.server_version < OLDEST_VERSION:
-            raise StoreError(f"PostgreSQL {OLDEST_VERSION // 10_000} or newer is needed")
+            has, needed = connection.info.server_version // 10_000, OLDEST_VERSION // 10_000
+            raise StoreError(f"this server is PostgreSQL {has}; Mailward needs {needed} or newer")
         with connection.transaction():  # two processes may open a new database at the same moment
             connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
             if connection.execute("SELECT to_regclass('kv') IS NULL").fetchone() == (True,):
@@ -203,6 +256,17 @@ def prepare(url: str, deadline: float) -> None:
         raise refusal(error) from error
     finally:
         link.close()
+
+
+def _first(link: Link, deadline: float) -> psycopg.Connection[Any]:
+    """The first connection of a process. Raises StoreError at once when waiting cannot help."""
+    try:
+        link.try_connect()
+    except psycopg.Error as error:
+        told = hopeless(error)
+        if told is not None:
+            raise told from error
+    return link.connect(deadline)
 
 
 class LinkRows:
@@ -231,10 +295,11 @@ class PostgresLedger:
 
     def __init__(self, link: Link) -> None:
         self._link = link
-        self._rows = LinkRows(link)
+        self._rows = Remembering(LinkRows(link))
         self._pending = Pending()
 
     def begin(self, deadline: float) -> None:
+        self._rows = Remembering(LinkRows(self._link))
         self._pending = Pending()
         self._link.connect(deadline)
 

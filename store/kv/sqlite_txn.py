@@ -30,7 +30,7 @@ _SCAN_BACK = "SELECT k,v FROM kv WHERE k>=? AND k<? ORDER BY k DESC LIMIT ?"
 class Checkpoints:
     """When the write-ahead log is copied back into the file."""
 
-    pages: int = 1000  #: growth of the log after which it is copied back
+    pages: int = 4000  #: growth of the log after which it is copied back
     limit_pages: int = 16_384  #: growth after which readers are waited for, to start the log anew
     idle_s: float = 1.0  #: quiet time after which it is copied back however short it is
 

@@ -7,13 +7,25 @@ from msgspec.structs import replace
 
 from store.blob.contract import BlobId
 from store.changes.engine import AccountTxn, AccountView, Change, Kind
-from store.mail import mailboxes
-from store.mail.model import SEEN, Email, EmailId, EmailState, MailboxCounts, MailboxId, ThreadId, ThreadRow, Uid
-from store.mail.parsing import Digest, thread_digest
+from store.mail import kept, mailboxes, quota, threads
+from store.mail.digest import Digest
+from store.mail.model import (
+    SEEN,
+    Email,
+    EmailHead,
+    EmailId,
+    EmailState,
+    MailboxCounts,
+    MailboxId,
+    ThreadId,
+    ThreadRow,
+    Uid,
+)
 from store.schema import keys
 from store.schema.rows import Reader, pack
 
 read_email = Reader(Email)
+read_head = Reader(EmailHead)
 read_state = Reader(EmailState)
 read_thread_row = Reader(ThreadRow)
 
@@ -38,6 +50,7 @@ class NewEmail:
     received_ms: int
     keywords: frozenset[str] = frozenset()
     reception: str = ""
+    may_exceed: bool = False  #: taken in although the account is full: we have answered for it already
 
 
 def get(view: AccountView, email_id: int) -> Email | None:
@@ -55,20 +68,17 @@ def state(view: AccountView, email_id: int) -> EmailState | None:
 
 
 def add(txn: AccountTxn, new: NewEmail, into: Sequence[MailboxId]) -> tuple[Email, EmailState]:
-    """Add an email to one or more mailboxes. Raises NoSuchMailbox."""
+    """Add an email to one or more mailboxes. Raises NoSuchMailbox, OverQuota, AccountClosed."""
     keywords = _checked(new.keywords)
     _check_mailboxes(txn, into)
+    quota.take(txn, new.digest.size, may_exceed=new.may_exceed)
     email_id = EmailId(txn.next_id())
-    thread = _thread_for(txn, new.digest, email_id)
-    email = row_of(email_id, thread, new)
-    txn.save(Kind.EMAIL, email_id, keys.email(email_id), pack(email), Change.CREATED)
-    txn.link(new.blob, b"E" + keys.u64(email_id))
-    txn.index(keys.thread_member(thread, email_id))
-    modseq = txn.next_modseq()
-    placements = {mailbox: _place(txn, email, mailbox, SEEN not in keywords) for mailbox in dict.fromkeys(into)}
-    made = EmailState(modseq, modseq, keywords, placements)
-    txn.index(keys.state(email_id), pack(made))
-    return email, made
+    found = threads.find(txn, new.digest, new.received_ms, email_id)
+    txn.log(Kind.THREAD, found.thread, Change.CREATED if found.is_new else Change.UPDATED)
+    for stray in found.strays:
+        _rehome(txn, stray, found.thread)
+    email = row_of(email_id, found.thread, new)
+    return email, _enter(txn, email, keywords, into)
 
 
 def row_of(email_id: EmailId, thread: ThreadId, new: NewEmail) -> Email:
@@ -111,9 +121,9 @@ def set_keywords(txn: AccountTxn, email_id: EmailId, keywords: Iterable[str]) ->
     after = replace(before, keywords=wanted, modseq=txn.next_modseq())
     txn.save(Kind.EMAIL, email_id, keys.state(email_id), pack(after), Change.UPDATED)
     if (SEEN in wanted) != (SEEN in before.keywords):
-        email = _require_row(txn, email_id)
+        head = _require_head(txn, email_id)
         for mailbox in before.placements:
-            _count(txn, mailbox, email, total=0, unread=-1 if SEEN in wanted else 1)
+            _count(txn, mailbox, head, total=0, unread=-1 if SEEN in wanted else 1)
     return after
 
 
@@ -127,7 +137,7 @@ def set_mailboxes(txn: AccountTxn, email_id: EmailId, wanted: Iterable[MailboxId
     if target.keys() == before.placements.keys():
         return before
     _check_mailboxes(txn, target)
-    email = _require_row(txn, email_id)
+    email = _require_head(txn, email_id)
     unread = SEEN not in before.keywords
     placements = dict(before.placements)
     for mailbox in [m for m in before.placements if m not in target]:
@@ -140,38 +150,64 @@ def set_mailboxes(txn: AccountTxn, email_id: EmailId, wanted: Iterable[MailboxId
 
 
 def copy_within(txn: AccountTxn, email_id: EmailId, mailbox: MailboxId) -> tuple[Email, EmailState]:
-    """A second, independent email of the same octets (IMAP COPY: flags may then differ). Raises NoSuchEmail."""
+    """A second, independent email of the same octets (IMAP COPY: flags may then differ).
+
+    Raises NoSuchEmail, NoSuchMailbox, OverQuota, AccountClosed.
+    """
     source, source_state = _require_row(txn, email_id), _require(txn, email_id)
     _check_mailboxes(txn, (mailbox,))
-    copy_id = EmailId(txn.next_id())
-    email = replace(source, id=copy_id)
-    txn.save(Kind.EMAIL, copy_id, keys.email(copy_id), pack(email), Change.CREATED)
-    txn.link(email.blob, b"E" + keys.u64(copy_id))
-    txn.index(keys.thread_member(email.thread, copy_id))
+    quota.take(txn, source.size)
+    email = replace(source, id=EmailId(txn.next_id()))
     txn.log(Kind.THREAD, email.thread, Change.UPDATED)
-    modseq = txn.next_modseq()
-    uid = _place(txn, email, mailbox, SEEN not in source_state.keywords)
-    made = EmailState(modseq, modseq, source_state.keywords, {mailbox: uid})
-    txn.index(keys.state(copy_id), pack(made))
-    return email, made
+    return email, _enter(txn, email, source_state.keywords, (mailbox,))
 
 
-def destroy(txn: AccountTxn, email_id: EmailId) -> None:
-    """Remove an email from every mailbox and from the account. Its blob is collected later. Raises NoSuchEmail."""
+def destroy(txn: AccountTxn, email_id: EmailId, by: str = kept.OWNER) -> None:
+    """Remove an email from every mailbox and from the account. Raises NoSuchEmail.
+
+    Its blob is collected later, unless a hold or a retention rule keeps the email back (store.mail.kept).
+    """
     email, before = _require_row(txn, email_id), _require(txn, email_id)
+    kept.let_go(txn, email, before, by)
+    quota.give_back(txn, email_id, email.size)
+    _leave(txn, email, before)
+    if threads.is_alive(txn, email.thread):
+        txn.log(Kind.THREAD, email.thread, Change.UPDATED)
+    else:
+        threads.forget(txn, email)
+        txn.log(Kind.THREAD, email.thread, Change.DESTROYED)
+
+
+def _enter(txn: AccountTxn, email: Email, keywords: frozenset[str], into: Iterable[MailboxId]) -> EmailState:
+    """All rows of an email that is new to the account."""
+    txn.save(Kind.EMAIL, email.id, keys.email(email.id), pack(email), Change.CREATED)
+    txn.link(email.blob, b"E" + keys.u64(email.id))
+    txn.index(keys.thread_member(email.thread, email.id))
+    modseq = txn.next_modseq()
+    placements = {mailbox: _place(txn, email, mailbox, SEEN not in keywords) for mailbox in dict.fromkeys(into)}
+    made = EmailState(modseq, modseq, keywords, placements)
+    txn.index(keys.state(email.id), pack(made))
+    return made
+
+
+def _leave(txn: AccountTxn, email: Email, before: EmailState) -> None:
+    """Take away all rows of an email."""
     for mailbox, uid in before.placements.items():
         _unplace(txn, email, mailbox, uid, SEEN not in before.keywords)
-    txn.destroy(Kind.EMAIL, email_id, keys.email(email_id))
-    txn.unindex(keys.state(email_id))
-    txn.unindex(keys.thread_member(email.thread, email_id))
-    txn.unlink(email.blob, b"E" + keys.u64(email_id))
-    remaining = next(txn.scan_prefix(b"T" + keys.u64(email.thread), limit=1), None)
-    if remaining is None:
-        for message_id in email.message_ids + email.references + email.in_reply_to:
-            key = keys.message_id(thread_digest(message_id))
-            if txn.get(key) == keys.u64(email.thread):
-                txn.unindex(key)
-    txn.log(Kind.THREAD, email.thread, Change.UPDATED if remaining else Change.DESTROYED)
+    txn.destroy(Kind.EMAIL, email.id, keys.email(email.id))
+    txn.unindex(keys.state(email.id))
+    txn.unindex(keys.thread_member(email.thread, email.id))
+    txn.unlink(email.blob, b"E" + keys.u64(email.id))
+
+
+def _rehome(txn: AccountTxn, email_id: EmailId, thread: ThreadId) -> None:
+    """Bring an email into another thread. Its thread never changes, so it gets a new id (RFC 8621 §3) and new UIDs."""
+    email, before = _require_row(txn, email_id), _require(txn, email_id)
+    _leave(txn, email, before)
+    txn.log(Kind.THREAD, email.thread, Change.UPDATED if threads.is_alive(txn, email.thread) else Change.DESTROYED)
+    moved = replace(email, id=EmailId(txn.next_id()), thread=thread)
+    _enter(txn, moved, before.keywords, before.placements)
+    threads.follow(txn, moved)
 
 
 def _require(txn: AccountTxn, email_id: EmailId) -> EmailState:
@@ -188,23 +224,17 @@ def _require_row(txn: AccountTxn, email_id: EmailId) -> Email:
     return found
 
 
+def _require_head(txn: AccountTxn, email_id: EmailId) -> EmailHead:
+    row = txn.get(keys.email(email_id))
+    if row is None:
+        raise NoSuchEmail(email_id)
+    return read_head(row)
+
+
 def _checked(keywords: frozenset[str]) -> frozenset[str]:
     if len(keywords) > MAX_KEYWORDS or any(len(k.encode()) > MAX_KEYWORD_OCTETS for k in keywords):
         raise TooManyKeywords(f"at most {MAX_KEYWORDS} keywords of {MAX_KEYWORD_OCTETS} octets")
     return frozenset(k.lower() for k in keywords)
-
-
-def _thread_for(txn: AccountTxn, digest: Digest, email_id: EmailId) -> ThreadId:
-    """The thread that holds any message this one names, else a new one. RFC 5256, by references."""
-    named = dict.fromkeys(digest.message_ids + digest.in_reply_to + digest.references[::-1])
-    known = {key: _living_thread(txn, key) for key in (keys.message_id(thread_digest(name)) for name in named)}
-    found = next((thread for thread in known.values() if thread is not None), None)
-    thread = found if found is not None else ThreadId(email_id)
-    for key, its_thread in known.items():
-        if its_thread is None:
-            txn.index(key, keys.u64(thread))
-    txn.log(Kind.THREAD, thread, Change.UPDATED if found is not None else Change.CREATED)
-    return thread
 
 
 def _check_mailboxes(txn: AccountTxn, wanted: Iterable[MailboxId]) -> None:
@@ -213,24 +243,16 @@ def _check_mailboxes(txn: AccountTxn, wanted: Iterable[MailboxId]) -> None:
         raise mailboxes.NoSuchMailbox("no such mailbox")
 
 
-def _living_thread(txn: AccountTxn, key: bytes) -> ThreadId | None:
-    """The thread a Message-ID leads to, if it still exists: ids outlive it, each email forgets only those it named."""
-    row = txn.get(key)
-    if row is None or next(txn.scan_prefix(b"T" + row, limit=1), None) is None:
-        return None
-    return ThreadId(keys.read_u64(row))
-
-
-def _place(txn: AccountTxn, email: Email, mailbox: MailboxId, unread: bool) -> Uid:
+def _place(txn: AccountTxn, email: Email | EmailHead, mailbox: MailboxId, unread: bool) -> Uid:
     counts = mailboxes.counts(txn, mailbox)
     uid = counts.uid_next
     txn.index(keys.uid(mailbox, uid), keys.u64(email.id))
     txn.index(keys.dated(mailbox, email.received_ms, email.id))
-    _count(txn, mailbox, email, total=1, unread=int(unread), counts=replace(counts, uid_next=Uid(uid + 1)))
+    _count(txn, mailbox, email, total=1, unread=int(unread), uid_next=Uid(uid + 1))
     return uid
 
 
-def _unplace(txn: AccountTxn, email: Email, mailbox: MailboxId, uid: Uid, unread: bool) -> None:
+def _unplace(txn: AccountTxn, email: Email | EmailHead, mailbox: MailboxId, uid: Uid, unread: bool) -> None:
     txn.unindex(keys.uid(mailbox, uid))
     txn.unindex(keys.dated(mailbox, email.received_ms, email.id))
     txn.index(keys.vanished(mailbox, txn.next_modseq(), uid))
@@ -238,25 +260,30 @@ def _unplace(txn: AccountTxn, email: Email, mailbox: MailboxId, uid: Uid, unread
 
 
 def _count(
-    txn: AccountTxn, mailbox: MailboxId, email: Email, *, total: int, unread: int, counts: MailboxCounts | None = None
+    txn: AccountTxn,
+    mailbox: MailboxId,
+    email: Email | EmailHead,
+    *,
+    total: int,
+    unread: int,
+    uid_next: Uid | None = None,
 ) -> None:
     """Move a mailbox's counters, thread counters included, and log that the mailbox changed."""
-    now = counts or mailboxes.counts(txn, mailbox)
     key = keys.mailbox_thread(mailbox, email.thread)
-    row = txn.get(key)
-    before = read_thread_row(row) if row is not None else ThreadRow(0, 0)
+    before = txn.row(key, read_thread_row) or ThreadRow(0, 0)
     after = ThreadRow(before.total + total, before.unread + unread)
     if after.total:
-        txn.index(key, pack(after))
+        txn.hold(key, after)
     else:
         txn.unindex(key)
-    moved = replace(
-        now,
-        total=now.total + total,
-        unread=now.unread + unread,
-        threads=now.threads + bool(after.total) - bool(before.total),
-        unread_threads=now.unread_threads + bool(after.unread) - bool(before.unread),
-        octets=now.octets + total * email.size,
+    now = mailboxes.counts(txn, mailbox)
+    moved = MailboxCounts(
+        uid_next or now.uid_next,
+        now.total + total,
+        now.unread + unread,
+        now.threads + bool(after.total) - bool(before.total),
+        now.unread_threads + bool(after.unread) - bool(before.unread),
+        now.octets + total * email.size,
     )
-    txn.index(keys.counts(mailbox), pack(moved))
+    txn.hold(keys.counts(mailbox), moved)
     txn.log(Kind.MAILBOX, mailbox, Change.COUNTED)

@@ -93,8 +93,8 @@ def destroy(txn: AccountTxn, mailbox_id: MailboxId) -> None:
         raise MailboxNotEmpty("the mailbox is not empty")
     txn.destroy(Kind.MAILBOX, mailbox_id, keys.mailbox(mailbox_id))
     txn.unindex(keys.counts(mailbox_id))
-    for key, _ in list(txn.scan_prefix(b"V" + keys.u32(mailbox_id))):
-        txn.unindex(key)
+    txn.unindex(keys.vanished_history(mailbox_id))
+    txn.unindex_range(b"V" + keys.u32(mailbox_id))
 
 
 def get(view: AccountView, mailbox_id: int) -> Mailbox | None:
@@ -109,12 +109,12 @@ def list_all(view: AccountView) -> list[Mailbox]:
 
 
 def with_role(view: AccountView, role: str) -> Mailbox | None:
-    return next((m for m in list_all(view) if m.role == role), None)
+    each = (read_mailbox(row) for _, row in view.scan_prefix(b"B"))
+    return next((m for m in each if m.role == role), None)
 
 
 def counts(view: AccountView, mailbox_id: MailboxId) -> MailboxCounts:
-    row = view.get(keys.counts(mailbox_id))
-    return read_counts(row) if row is not None else MailboxCounts(Uid(1))
+    return view.row(keys.counts(mailbox_id), read_counts) or MailboxCounts(Uid(1))
 
 
 def path_of(mailbox: Mailbox, by_id: dict[MailboxId, Mailbox]) -> str:

@@ -87,6 +87,16 @@ class Email(msgspec.Struct, frozen=True, array_like=True):
     reception: str = ""  #: id of the SMTP reception that brought it, "" for APPEND and upload
 
 
+class EmailHead(msgspec.Struct, frozen=True, array_like=True):
+    """The first fields of an Email's row: what counting and filing it needs, without reading the rest."""
+
+    id: EmailId
+    blob: BlobId
+    thread: ThreadId
+    size: int
+    received_ms: int
+
+
 class EmailState(msgspec.Struct, frozen=True, array_like=True):
     """What does change."""
 

@@ -1,7 +1,5 @@
 """From a mail's octets to the parts of its Email row. Done once, before the transaction, in a thread if large."""
 
-import hashlib
-import re
 from datetime import datetime
 
 from store.mail.digest import Digest
@@ -14,13 +12,11 @@ from store.message.mime import parse_message
 from store.message.model import Address, Message, Part
 from store.message.preview import preview
 
-__all__ = ["Digest", "base_subject", "digest_message", "digest_octets", "part_row", "thread_digest"]
+__all__ = ["Digest", "digest_message", "digest_octets", "part_row"]
 
 PREVIEW_SOURCE_CHARS = 4_096
 HTML_SOURCE_CHARS = 64 * 1024  #: pages start with styles longer than their words
 MAX_IDS = 100  #: Message-IDs kept of one References field
-
-_REPLY = re.compile(r"^\s*((re|fwd?|aw|wg|sv|vs|tr|rv|antw)\s*(\[\d+\])?\s*:|\[[^\]]{1,40}\])\s*", re.IGNORECASE)
 
 
 def digest_octets(octets: bytes) -> Digest:
@@ -40,6 +36,7 @@ def digest_message(message: Message) -> Digest:
         return field.addresses() if field is not None else ()
 
     texts = body.text_bodies(message)
+    imap_body, imap_bodystructure = imap_structure.structures(message)
     digest = Digest(
         size=len(message.octets),
         sent_ms=_sent_ms(message),
@@ -52,8 +49,8 @@ def digest_message(message: Message) -> Digest:
         has_attachment=any(p.disposition == "attachment" or p.filename for p in body.attachments(message)),
         structure=part_row(message.root),
         imap_envelope=imap_structure.envelope(message),
-        imap_body=imap_structure.body(message),
-        imap_bodystructure=imap_structure.bodystructure(message),
+        imap_body=imap_body,
+        imap_bodystructure=imap_bodystructure,
         header_octets=message.root.body_start,
     )
     return fitted(digest)
@@ -90,18 +87,3 @@ def part_row(part: Part) -> PartRow:
         location=part.headers.text("Content-Location")[:500],
         children=tuple(part_row(child) for child in part.children),
     )
-
-
-def base_subject(subject: str) -> str:
-    """The subject without reply and list marks, for threading and sorting (RFC 5256 §2.1, simplified)."""
-    text = subject
-    for _ in range(20):
-        shorter = _REPLY.sub("", text, count=1)
-        if shorter == text:
-            break
-        text = shorter
-    return " ".join(text.split()).lower()
-
-
-def thread_digest(message_id: str) -> bytes:
-    return hashlib.blake2b(message_id.encode("utf-8", "surrogateescape"), digest_size=16).digest()

@@ -32,8 +32,8 @@ from store.mail.filters import (
     all_in,
 )
 from store.mail.model import Email, EmailId, EmailState, MailboxId, ThreadId
-from store.mail.parsing import base_subject
 from store.mail.searchable import fold
+from store.mail.subjects import base_subject
 from store.message.model import Address
 
 

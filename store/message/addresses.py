@@ -7,6 +7,7 @@ it is still found.
 import re
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 
 from store.message.charsets import decode_lenient
 from store.message.folding import unfold
@@ -14,6 +15,7 @@ from store.message.model import Address, Limits
 from store.message.words import decode_unstructured
 
 ADDRESSES = Limits().addresses
+_SHORT_OCTETS = 500  #: of a field that is remembered
 _QUOTED = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _REST = r"(?P<special>[<>,:;(])|(?P<literal>\[[^\]\s,<>]*+\]?)|(?P<atom>[^\s<>,:;(\"\[]++|.)"
 _ENCODED = r"(?P<space>\s++)|(?P<encoded>=\?[^?\s]{1,60}\?[bBqQ]\?[^?]*+\?=)|"
@@ -48,7 +50,15 @@ def parse_addresses(raw: bytes, limit: int = ADDRESSES) -> tuple[Address, ...]:
 
 def read_entries(raw: bytes, limit: int = ADDRESSES) -> tuple[Entry, ...]:
     """Mailboxes and groups in order, for IMAP's ENVELOPE, at most ``limit``. Every group is ended. Never raises."""
+    return _read_short(raw, limit) if len(raw) <= _SHORT_OCTETS else _read(raw, limit)
+
+
+def _read(raw: bytes, limit: int) -> tuple[Entry, ...]:
     return _Reader(decode_lenient(unfold(raw)), limit).read()
+
+
+#: The judge, the row of the mail and its ENVELOPE ask for the same few fields, one after another.
+_read_short = lru_cache(maxsize=128)(_read)
 
 
 class _Reader:

@@ -26,14 +26,9 @@ def envelope(message: Message) -> bytes:
     return _Writer(message).envelope(message.root.headers)
 
 
-def body(message: Message) -> bytes:
-    """BODY: the structure without extension data. Never raises."""
+def structures(message: Message) -> tuple[bytes, bytes]:
+    """BODY and BODYSTRUCTURE, which is the same with extension data; in one walk over the parts. Never raises."""
     return _Writer(message).part(message.root)
-
-
-def bodystructure(message: Message) -> bytes:
-    """BODYSTRUCTURE: the structure with extension data. Never raises."""
-    return _Writer(message, extended=True).part(message.root)
 
 
 @dataclass(slots=True)
@@ -41,16 +36,18 @@ class _Writer:
     """One rendering; counts the octets of its strings."""
 
     message: Message
-    extended: bool = False
     left: int = STRINGS_OCTETS
     notes: Notes = field(default_factory=Notes)
 
     def string(self, value: bytes) -> bytes:
         """A quoted string, or a literal where that is not allowed. RFC 3501 §4.3."""
-        value = value[: min(STRING_OCTETS, self.left)]
+        if len(value) > STRING_OCTETS or len(value) > self.left:
+            value = value[: min(STRING_OCTETS, self.left)]
         if b"\0" in value:
             value = value.replace(b"\0", b"")
         self.left -= len(value)
+        if value.isalnum():
+            return b'"' + value + b'"'  # nearly all: types, charsets, encodings
         if len(value) <= QUOTED_OCTETS and value.isascii() and b"\r" not in value and b"\n" not in value:
             return b'"' + value.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
         return b"{%d}\r\n%b" % (len(value), value)
@@ -90,28 +87,31 @@ class _Writer:
         shown = self.text(name) if name else b"NIL"
         return b"(" + shown + b" NIL " + self.text(mailbox) + b" " + self.text(host) + b")"
 
-    def part(self, part: Part) -> bytes:
+    def part(self, part: Part) -> tuple[bytes, bytes]:
+        """Without and with extension data."""
         if part.children:
             return self.multipart(part)
         kind, subtype = _basic_type(part).split("/", 1)
         fields = [self.text(kind), self.text(subtype), self.parameters(part, "content-type")]
         fields += [self.nstring(part.headers, "content-id"), self.nstring(part.headers, "content-description")]
         fields += [self.text(part.encoding), b"%d" % (part.body_end - part.body_start)]
-        lines = b"%d" % self.message.octets.count(b"\n", part.body_start, part.body_end)
+        short = extended = b" ".join(fields)
+        lines = b" %d" % self.message.octets.count(b"\n", part.body_start, part.body_end)
         if kind == "text":
-            fields.append(lines)
+            short, extended = short + lines, extended + lines
         elif part.message is not None and part.type == "message/rfc822":
-            fields += [self.envelope(part.message.headers), self.part(part.message), lines]
-        if self.extended:
-            fields += [self.nstring(part.headers, "content-md5"), *self.extension(part)]
-        return b"(" + b" ".join(fields) + b")"
+            envelope = self.envelope(part.message.headers)
+            inside = self.part(part.message)
+            short, extended = (b" ".join((short, envelope, inner)) + lines for inner in inside)
+        more = (self.nstring(part.headers, "content-md5"), *self.extension(part))
+        return b"(" + short + b")", b"(" + b" ".join((extended, *more)) + b")"
 
-    def multipart(self, part: Part) -> bytes:
-        children = b"".join(self.part(child) for child in part.children)
-        fields = [children, self.text(part.type.partition("/")[2])]
-        if self.extended:
-            fields += [self.parameters(part, "content-type"), *self.extension(part)]
-        return b"(" + b" ".join(fields) + b")"
+    def multipart(self, part: Part) -> tuple[bytes, bytes]:
+        children = [self.part(child) for child in part.children]
+        subtype = self.text(part.type.partition("/")[2])
+        short = b"".join(child[0] for child in children) + b" " + subtype
+        extended = (b"".join(child[1] for child in children), subtype, self.parameters(part, "content-type"))
+        return b"(" + short + b")", b"(" + b" ".join((*extended, *self.extension(part))) + b")"
 
     def extension(self, part: Part) -> tuple[bytes, bytes, bytes]:
         """Disposition, language, location."""

@@ -49,10 +49,14 @@ class Headers:
     """A header block in the order it was sent."""
 
     fields: tuple[HeaderField, ...]
+    _first: dict[str, HeaderField] = field(init=False, repr=False, compare=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for each in reversed(self.fields):  # the first of a name is what stays
+            self._first[each.name.lower()] = each
 
     def first(self, name: str) -> HeaderField | None:
-        lower = name.lower()
-        return next((f for f in self.fields if f.name.lower() == lower), None)
+        return self._first.get(name.lower())
 
     def all(self, name: str) -> tuple[HeaderField, ...]:
         lower = name.lower()

@@ -147,9 +147,12 @@ def expire_settled(txn: StoreTxn, before_ms: int, after: str, limit: int) -> tup
 
 
 def rewrite(txn: StoreTxn, before: Held, after: Held) -> None:
-    """Change who a row names, as erasing a person does; states stay. Nobody left to name: the row goes."""
+    """Change who a row names, as erasing a person does; states stay. Nobody left to name: the row goes.
+
+    Whoever calls this has asked ``may_delete``.
+    """
     _write(txn, before, after if after.copies else None)
-    if not after.copies:
+    if not after.is_held and not after.kept:
         txn.unlink(before.blob, owner(before.id))
     txn.touch()
 

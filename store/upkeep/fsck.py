@@ -1,168 +1,272 @@
-"""Proving the store's invariants. Reads everything in one snapshot, changes nothing."""
+"""Proving the store's invariants while it is in use, row by row, in many short snapshots.
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator
+Every row is asked whether it can be read, whether what it leads to is there, and whether what must be there because of
+it is. A row and its neighbours are looked at in one snapshot, so what changes between two does not matter; what is
+found is looked at once more before it is told. Memory does not grow with the store.
 
-from store.accounts import account as accounts
-from store.accounts.account import Account
-from store.audit import chain
-from store.blob.chunks import fault_of
+What is looked at is listed here and nowhere else: ``SPACES`` by the first letters of a key, ``SCOPED`` by the letter of
+a row of an account, ``WHOLE`` for what is no matter of single rows.
+"""
+
+import asyncio
+import struct
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field, replace
+
+from store.accounts import domains
+from store.audit.verify import verify_all
+from store.blob.chunks import BLOB
 from store.blob.contract import BlobId
-from store.changes.engine import AccountView, StoreView
-from store.kv.contract import counter
-from store.mail import emails, mailboxes, reading
-from store.mail.model import SEEN, Email, EmailId, EmailState, MailboxCounts, MailboxId, ThreadRow
-from store.quarantine import held as quarantine
-from store.quarantine.held import Held
+from store.changes.engine import Store, StoreView
+from store.kv.contract import successor
+from store.mail import quota
+from store.policy import entries as policy
 from store.schema import keys
 from store.schema.rows import RowDamaged
-from store.upkeep import links
-from store.upkeep.links import Finding
+from store.trace import rows as trace
+from store.upkeep.checks import counting, flow, mail, people
+from store.upkeep.checks.counting import Tally
+from store.upkeep.checks.flow import believed, eight_octets, readable
+from store.upkeep.findings import Finding, Look, NeighbourDamaged, RowCheck, keys_of
+
+__all__ = ["SCOPED", "SPACES", "WHOLE", "Finding", "Progress", "examine", "findings_of"]
+
+SPACES: dict[bytes, RowCheck] = {
+    keys.META: believed,
+    b"A": believed,  # which accounts the search index does not know yet
+    keys.LINK: flow.check_link,
+    keys.ACCOUNT: people.check_account,
+    keys.ADDRESS: people.check_address,
+    keys.DOMAIN: readable(domains.read_domain),
+    keys.GROUP: believed,
+    keys.HELD: flow.check_held,
+    keys.HELD_ORDER: flow.check_held_index,
+    keys.HELD_EXPIRY: flow.check_held_index,
+    keys.HELD_RECIPIENT: flow.check_held_index,
+    keys.HELD_KEPT: flow.check_held_index,
+    keys.TRACE: readable(trace.read_trace),
+    keys.AUDIT: believed,  # the chain: WHOLE
+    keys.JOB: flow.check_job,
+    keys.JOB_DEAD: flow.check_job,
+    keys.JOB_DUE: flow.check_job_due,
+    keys.REPUTATION: eight_octets,
+    keys.LABEL: flow.check_label,
+    keys.FINGERPRINT: believed,
+    keys.SESSION: believed,
+    keys.POLICY: readable(policy.read_entry),
+    keys.EXPIRY: flow.check_expiry,
+    keys.HOLD: believed,
+    keys.RULE: believed,
+    keys.PSEUDONYM[:1]: believed,
+}
+
+SCOPED: dict[bytes, RowCheck] = {
+    keys.MODSEQ: mail.check_modseq,
+    keys.LAST_ID: mail.check_last_id,
+    b"A": believed,  # the search index: A, O, W
+    b"B": mail.check_mailbox,
+    b"C": mail.check_counts,
+    b"D": mail.check_dated,
+    b"E": mail.check_email,
+    b"H": mail.check_change,
+    b"J": believed,
+    b"K": believed,
+    b"L": believed,
+    b"M": mail.check_message_id,
+    b"O": believed,
+    b"P": mail.check_upload,
+    keys.USAGE: readable(quota.read_usage),
+    b"S": mail.check_state,
+    b"T": mail.check_thread_member,
+    b"U": mail.check_uid,
+    b"V": mail.check_vanished,
+    b"W": believed,
+    b"Y": mail.check_mailbox_thread,
+}
+
+Whole = Callable[[Store], Awaitable[list[Finding]]]
 
 
-def check(view: StoreView) -> Iterator[Finding]:
-    """Everything that is wrong; nothing when the store is sound."""
-    yield from _reading("accounts", check_accounts(view))
-    yield from _reading("quarantine", check_quarantine(view))
-    for where, look in (
-        ("links", links.check_links),
-        ("queue", links.check_jobs),
-        ("uploads", links.check_uploads),
-        ("accounts", links.check_strays),
-    ):
-        yield from _reading(where, look(view))
-    yield from check_audit(view)
+async def _check_audit(store: Store) -> list[Finding]:
+    """The chain of audit entries holds. What is broken stays broken: that is what it is for."""
+    broken, _ = await verify_all(store)
+    return [Finding(f"audit entry {broken.seq}", broken.why)] if broken is not None else []
 
 
-def _reading(where: str, findings: Iterator[Finding]) -> Iterator[Finding]:
-    """A row that cannot be read ends the look at its part of the store, and is a finding itself."""
+WHOLE: dict[str, Whole] = {"audit": _check_audit}
+
+ROWS = 500  #: looked at in one snapshot
+SNAPSHOT_S = 1.0  #: longest one, roughly; FoundationDB's end after five
+BLOBS_AT_ONCE = 8
+_END = b"\xff" * 8
+_UNREADABLE = (RowDamaged, ValueError, struct.error, IndexError, OverflowError, TypeError)
+
+
+@dataclass(slots=True)
+class Progress:
+    """Told after every snapshot."""
+
+    rows: int = 0
+    blobs: int = 0
+    where: str = ""
+
+    def tell(self) -> None:
+        """Overridden by who shows it."""
+
+
+async def examine(store: Store, progress: Progress | None = None) -> AsyncIterator[Finding]:
+    """Everything that is wrong; nothing when the store is sound. Raises StoreUnavailable."""
+    progress = progress or Progress()
+    for start, end in ((b"", BLOB), (bytes([BLOB[0] + 1]), _END)):
+        async for finding in _rows(store, start, end, progress):
+            yield finding
+    async for finding in _blobs(store, progress):
+        yield finding
+    for name, look in WHOLE.items():
+        progress.where = name
+        progress.tell()
+        for finding in await look(store):
+            yield finding
+
+
+async def findings_of(store: Store) -> list[Finding]:
+    return [finding async for finding in examine(store)]
+
+
+@dataclass(slots=True)
+class _Slice:
+    """What one snapshot gave."""
+
+    findings: list[Finding] = field(default_factory=list)
+    tallies: dict[int, Tally] = field(default_factory=dict)
+    rows: int = 0
+    last: bytes = b""
+    next: bytes | None = None
+
+
+async def _rows(store: Store, start: bytes, end: bytes, progress: Progress) -> AsyncIterator[Finding]:
+    position: bytes | None = start
+    open_account: int | None = None
+    tally = Tally()
+    while position is not None:
+        step = await store.read(lambda view, at=position: _slice(view, at, end))  # type: ignore[misc]
+        for finding in step.findings:
+            async for confirmed in _confirmed(store, finding):
+                yield confirmed
+        for account, part in step.tallies.items():
+            if open_account is not None and account != open_account:
+                for finding in await counting.check_account(store, open_account, tally):
+                    yield finding
+                tally = Tally()
+            open_account = account
+            tally.merge(part)
+        progress.rows += step.rows
+        progress.where = keys_of(step.last)[:40]
+        progress.tell()
+        position = step.next
+    if open_account is not None:
+        for finding in await counting.check_account(store, open_account, tally):
+            yield finding
+
+
+def _slice(view: StoreView, start: bytes, end: bytes) -> _Slice:
+    """Look at the next rows, as many as fit into a short snapshot."""
+    step, look, until = _Slice(), Look(view), time.monotonic() + SNAPSHOT_S
+    owner = b""
+    for key, value in view.kv.scan(start, end, limit=ROWS):
+        if key[:1] == keys.SCOPE and key[1:5] != owner and len(key) > 5:
+            owner = key[1:5]
+            step.findings += people.check_owner(look, keys.read_u32(owner), key)
+        step.findings += check_row(look, key, value)
+        _count(step, look, key, value)
+        step.rows, step.last = step.rows + 1, key
+        if step.rows == ROWS or time.monotonic() > until:
+            step.next = successor(key)
+            break
+    return step
+
+
+def _count(step: _Slice, look: Look, key: bytes, value: bytes) -> None:
+    if key[:1] == keys.SCOPE and len(key) > 5:
+        try:
+            step.tallies.setdefault(keys.read_u32(key[1:5]), Tally()).add(look, key, value)
+        except (NeighbourDamaged, *_UNREADABLE):
+            return  # a finding of its own
+
+
+def check_of(key: bytes) -> RowCheck | None:
+    """Who knows rows under such a key; None: nobody."""
+    if key[:1] == keys.SCOPE:
+        return SCOPED.get(key[5:6])
+    return SPACES.get(key[:2]) or SPACES.get(key[:1])
+
+
+def check_row(look: Look, key: bytes, value: bytes) -> list[Finding]:
+    """What is wrong with one row, its neighbours in the same snapshot considered."""
+    check = check_of(key)
+    if check is None:
+        return [Finding(keys_of(key), "is of a kind that this program does not know", key)]
+    found: list[Finding] = []
     try:
-        yield from findings
-    except RowDamaged as error:
-        yield Finding(where, f"a row cannot be read: {error}")
+        for finding in check(look, key, value):
+            found.append(finding if finding.where else replace(finding, where=_where(look, key)))
+    except NeighbourDamaged:
+        pass  # the neighbour is a finding of its own
+    except _UNREADABLE as error:
+        what = f"a row cannot be read: {error}"
+        where = _where(look, key)
+        found.append(Finding(where, what, key, "it is set aside, outside the store", is_unreadable=True))
+    return found
 
 
-def check_accounts(view: StoreView) -> Iterator[Finding]:
-    for account in accounts.all_accounts(view):
-        yield from _reading(account.address, check_account(view, account))
+def _where(look: Look, key: bytes) -> str:
+    if key[:1] == keys.SCOPE and key[5:6] in {b"E", b"S"} and len(key) == 14:
+        return look.name_of_email(keys.read_u32(key[1:5]), keys.read_u64(key[6:14]))
+    return keys_of(key)
 
 
-def check_audit(view: StoreView) -> Iterator[Finding]:
-    broken = chain.verify(view)
-    if broken is not None:
-        yield Finding(f"audit entry {broken.seq}", broken.why)
+def check_again(view: StoreView, key: bytes) -> list[Finding]:
+    """What is wrong with the row under a key as it is now; nothing when it is gone."""
+    value = view.kv.get(key)
+    if value is None:
+        return []
+    look = Look(view)
+    found = check_row(look, key, value)
+    if key[:1] == keys.SCOPE and len(key) > 5:
+        found += people.check_owner(look, keys.read_u32(key[1:5]), key)
+    return found
 
 
-def check_quarantine(view: StoreView) -> Iterator[Finding]:
-    """Held mails are in the order once each, and their octets are there."""
-    ordered = Counter(
-        key[len(keys.HELD_ORDER) + 8 :].decode()
-        for key, _ in view.kv.scan(keys.HELD_ORDER, keys.prefix_end(keys.HELD_ORDER))
-    )
-    for _, row in view.kv.scan(keys.HELD, keys.prefix_end(keys.HELD)):
-        held: Held = quarantine.read_held(row)
-        wanted = 1 if held.is_held else 0
-        if ordered.pop(held.id, 0) != wanted:
-            yield Finding(f"quarantine {held.id}", f"should be {wanted} times in the order of doubt")
-        if held.is_held:
-            yield from check_blob(view, held.blob, f"quarantine {held.id}", b"q" + held.id.encode())
-    for left in ordered:
-        yield Finding(f"quarantine {left}", "is in the order of doubt but has no row")
+async def _confirmed(store: Store, finding: Finding) -> AsyncIterator[Finding]:
+    """What a second look finds as well: between the steps of something large, a store may look odd for a moment."""
+    for each in await store.read(lambda view: check_again(view, finding.key)):
+        if each.what == finding.what:
+            yield each
+            return
 
 
-def check_blob(view: StoreView, blob: BlobId, where: str, owner: bytes) -> Iterator[Finding]:
-    """The octets are there and the owner has a link of its own: somebody else's may go at any time."""
-    fault = fault_of(view.kv, blob)
-    if fault is not None:
-        yield Finding(where, f"its octets: {fault}")
-    if view.kv.get(keys.link(blob, owner)) is None:
-        yield Finding(where, "its octets are not linked and would be collected")
+async def _blobs(store: Store, progress: Progress) -> AsyncIterator[Finding]:
+    """Every octet of every blob is as it was written; what nobody links is garbage and will be collected."""
+    after: BlobId | None = None
+    while ids := await store.blobs.list_ids(after, ROWS):
+        for start in range(0, len(ids), BLOBS_AT_ONCE):
+            batch = ids[start : start + BLOBS_AT_ONCE]
+            faults = await asyncio.gather(*(store.blobs.fault_of(blob) for blob in batch))
+            for blob, fault in zip(batch, faults, strict=True):
+                if fault is not None:
+                    for finding in await _missed(store, blob):
+                        yield finding
+        after = ids[-1]
+        progress.blobs += len(ids)
+        progress.where = f"mail {after.hex()[:8]}"
+        progress.tell()
 
 
-def check_account(view: StoreView, account: Account) -> Iterator[Finding]:
-    """Rows, indexes and counters of one account agree with one another."""
-    mine = view.account(account.id)
-    for address in (account.address, *account.aliases):
-        if view.kv.get(keys.address(address)) != keys.u32(account.id):
-            yield Finding(account.address, f"address {address} does not lead to the account")
-    tally = _Tally(mine)
-    for email_id, state in reading.every_state(mine):
-        email = emails.get(mine, email_id)
-        where = f"{account.address} email {email_id}"
-        if email is None:
-            yield Finding(where, "has a state but no row")
-            continue
-        yield from tally.add(where, email, state)
-        yield from check_blob(view, email.blob, where, keys.scope(account.id) + b"E" + keys.u64(email_id))
-    yield from tally.compare(account.address)
-
-
-class _Tally:
-    """What the counters of an account should say, from its emails."""
-
-    def __init__(self, view: AccountView) -> None:
-        self._view = view
-        self._modseq = counter(view.get(keys.MODSEQ))
-        self._placed: Counter[MailboxId] = Counter()
-        self._unread: Counter[MailboxId] = Counter()
-        self._octets: Counter[MailboxId] = Counter()
-        self._threads: dict[MailboxId, Counter[int]] = defaultdict(Counter)
-        self._unread_threads: dict[MailboxId, Counter[int]] = defaultdict(Counter)
-        self._emails: set[EmailId] = set()
-
-    def add(self, where: str, email: Email, state: EmailState) -> Iterator[Finding]:
-        self._emails.add(email.id)
-        unread = int(SEEN not in state.keywords)
-        if not state.placements:
-            yield Finding(where, "is in no mailbox")
-        if not state.created_modseq <= state.modseq <= self._modseq:
-            yield Finding(where, f"modseq {state.modseq} lies outside the account's history")
-        if self._view.get(keys.thread_member(email.thread, email.id)) is None:
-            yield Finding(where, "is missing from its thread")
-        for mailbox, uid in state.placements.items():
-            if reading.email_at(self._view, mailbox, uid) != email.id:
-                yield Finding(where, f"uid {uid} of mailbox {mailbox} does not lead to it")
-            if self._view.get(keys.dated(mailbox, email.received_ms, email.id)) is None:
-                yield Finding(where, f"is missing from mailbox {mailbox} by date")
-            self._placed[mailbox] += 1
-            self._unread[mailbox] += unread
-            self._octets[mailbox] += email.size
-            self._threads[mailbox][email.thread] += 1
-            self._unread_threads[mailbox][email.thread] += unread
-
-    def compare(self, account: str) -> Iterator[Finding]:
-        known = {m.id for m in mailboxes.list_all(self._view)}
-        for mailbox in sorted(known | set(self._placed)):
-            where = f"{account} mailbox {mailbox}"
-            if mailbox not in known:
-                yield Finding(where, "holds emails but does not exist")
-            yield from self._compare_mailbox(mailbox, where)
-        for key, _ in self._view.scan_prefix(b"E"):
-            if EmailId(keys.read_u64(key[1:9])) not in self._emails:
-                yield Finding(f"{account} email {keys.read_u64(key[1:9])}", "has a row but no state")
-
-    def _compare_mailbox(self, mailbox: MailboxId, where: str) -> Iterator[Finding]:
-        counts = mailboxes.counts(self._view, mailbox)
-        uids = [uid for uid, _ in reading.placements(self._view, mailbox)]
-        dated = sum(1 for _ in self._view.scan_prefix(b"D" + keys.u32(mailbox)))
-        threads = {
-            keys.read_u64(key[5:13]): emails.read_thread_row(row)
-            for key, row in self._view.scan_prefix(b"Y" + keys.u32(mailbox))
-        }
-        should = MailboxCounts(
-            counts.uid_next,
-            self._placed[mailbox],
-            self._unread[mailbox],
-            len(self._threads[mailbox]),
-            sum(1 for n in self._unread_threads[mailbox].values() if n),
-            self._octets[mailbox],
-        )
-        if counts != should:
-            yield Finding(where, f"counts say {counts}, its emails say {should}")
-        if len(uids) != self._placed[mailbox] or dated != self._placed[mailbox]:
-            yield Finding(where, f"{len(uids)} uids and {dated} dates for {self._placed[mailbox]} emails")
-        if uids and uids[-1] >= counts.uid_next:
-            yield Finding(where, f"uid {uids[-1]} is not below uidnext {counts.uid_next}")
-        unread = self._unread_threads[mailbox]
-        if threads != {t: ThreadRow(n, unread[t]) for t, n in self._threads[mailbox].items()}:
-            yield Finding(where, "its thread counters do not match its emails")
+async def _missed(store: Store, blob: BlobId) -> list[Finding]:
+    """A damaged blob, looked at once more, by those who would miss it."""
+    fault = await store.blobs.fault_of(blob)
+    owners = await store.read(lambda view: flow.owners_of(Look(view), blob))
+    if fault is None or fault == flow.NOT_WHOLE:  # then its links are findings
+        return []
+    return [Finding(owner, f"its octets {blob.hex()[:16]}: {fault}") for owner in owners]

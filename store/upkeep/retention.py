@@ -62,6 +62,10 @@ class Report:
     held: int = 0  #: rows of settled quarantined mail
     audit: int = 0
 
+    def totals(self) -> dict[str, int]:
+        mails = sum(count.mails for count in self.by_rule.values())
+        return {"mails": mails, "let_go": self.let_go, "traces": self.traces, "held": self.held, "audit": self.audit}
+
     def of(self, rule: str) -> Count:
         return self.by_rule.setdefault(rule, Count())
 
@@ -89,7 +93,7 @@ async def run(
     ages: Ages,
     *,
     is_preview: bool = False,
-    on_account: Callable[[str], None] | None = None,
+    on_account: Callable[[str], object] | None = None,
 ) -> Report:
     """Delete what is due (or only count it). ``on_account`` is told each account that was looked at."""
     report = Report()

@@ -114,7 +114,7 @@ ERRORS = {
     ),
     "a limit that PostgreSQL cannot be given": (
         '[store]\nurl = "postgresql://h/d"\nmax_octets = 5\n',
-        "store.max_octets: PostgreSQL's size is set where it runs",
+        "store.max_octets: the size of a database is set where it runs",
     ),
     "no quarantine": ("[quarantine]\nkeep_days = 0\n", "quarantine.keep_days: at least 1"),
     "a limit of nothing": ("[limits]\nrecipients = 0\n", "limits.recipients: must be above 0"),

@@ -84,4 +84,4 @@ def mailbox_with(view: AccountView, role: str) -> MailboxId:
 
 async def assert_sound(store: Store) -> None:
     """No invariant of the store is broken."""
-    assert [str(finding) for finding in await store.read(lambda view: list(fsck.check(view)))] == []
+    assert [f"{finding.where}: {finding.what}" for finding in await fsck.findings_of(store)] == []

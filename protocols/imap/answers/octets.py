@@ -133,11 +133,12 @@ def is_complete(email: Email) -> bool:
 def completed(email: Email, octets: bytes) -> Email:
     """With the renderings that were too large to keep."""
     message = parse_message(octets)
+    imap_body, imap_bodystructure = imap_structure.structures(message)
     return with_fields(
         email,
         imap_envelope=imap_structure.envelope(message),
-        imap_body=imap_structure.body(message),
-        imap_bodystructure=imap_structure.bodystructure(message),
+        imap_body=imap_body,
+        imap_bodystructure=imap_bodystructure,
     )
 
 

@@ -33,7 +33,7 @@ class Backend:
     def edge(self) -> Edge:
         return Edge(self._resolve, self._begin, self._receive)
 
-    async def _resolve(self, address: str) -> Recipient | Reply:
+    async def _resolve(self, address: str, sender: str = "", octets: int = 0) -> Recipient | Reply:
         if self.is_store_down:
             raise StoreUnavailable("locked")
         local, _, domain = address.rpartition("@")

@@ -1,28 +1,40 @@
-"""Group commit on SQLite, RocksDB and PostgreSQL: many bodies, one commit, and each one's failure its own."""
+"""Group commit on SQLite, RocksDB, PostgreSQL and FoundationDB: many bodies, one commit, each failure its own."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from store.kv.contract import KeyValueStore, ReadTxn, StoreError, StoreUnavailable, WriteTxn, counter
+from store.kv.foundationdb import FoundationKeyValueStore, FoundationSettings
 from store.kv.overlay import MAX_PENDING_OCTETS
 from store.kv.postgres import PostgresKeyValueStore, PostgresSettings
 from store.kv.rocksdb import RocksKeyValueStore, RocksSettings
 from store.kv.sqlite import SqliteKeyValueStore, SqliteSettings
 from tests.store.kv.gate import Gate
+from tests.support import foundationdb
 
-Grouping = SqliteKeyValueStore | RocksKeyValueStore | PostgresKeyValueStore
+Grouping = SqliteKeyValueStore | RocksKeyValueStore | PostgresKeyValueStore | FoundationKeyValueStore
 
 
-@pytest.fixture(params=["sqlite", "rocksdb", "postgres"])
+@pytest.fixture
+def foundation(request: pytest.FixtureRequest) -> Iterator[foundationdb.Ground]:
+    with foundationdb.ground(request.node.callspec.params["kv"]) as place:
+        yield place
+
+
+@pytest.fixture(params=["sqlite", "rocksdb", "postgres", *foundationdb.GROUNDS])
 async def kv(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Grouping]:
     store: Grouping
     if request.param == "sqlite":
         store = await SqliteKeyValueStore.open(tmp_path / "store.db", SqliteSettings(group_time_s=30, queued=40))
     elif request.param == "rocksdb":
         store = await RocksKeyValueStore.open(tmp_path / "rocks", RocksSettings(group_time_s=30, queued=40))
+    elif request.param in foundationdb.GROUNDS:
+        place = request.getfixturevalue("foundation")
+        settings = FoundationSettings(group_time_s=30, queued=40)
+        store = await FoundationKeyValueStore.open(place.url, settings, place.binding)
     else:
         url = request.getfixturevalue("postgres_url")
         store = await PostgresKeyValueStore.open(url, PostgresSettings(group_time_s=30, queued=40))

@@ -262,7 +262,7 @@ async def test_a_table_of_somebody_else_is_refused(postgres_url: str) -> None:
 
 async def test_a_commit_waits_for_the_disk_even_where_the_database_does_not(postgres_url: str) -> None:
     kv = await PostgresKeyValueStore.open(postgres_url + "%20-csynchronous_commit%3Doff")
-    shown = await kv.write(lambda txn: txn._snapshot._link.ask("SHOW synchronous_commit", ()))  # type: ignore[attr-defined]
+    shown = await kv.write(lambda txn: txn._snapshot._snapshot._link.ask("SHOW synchronous_commit", ()))  # type: ignore[attr-defined]
     assert shown == [("on",)]
     await kv.close()
 

@@ -7,15 +7,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from store.kv.contract import KeyValueStore, WriteTxn
+from store.kv.foundationdb import FoundationKeyValueStore, FoundationSettings
 from store.kv.memory import MemoryKeyValueStore
 from store.kv.postgres import PostgresKeyValueStore, PostgresSettings
 from store.kv.rocksdb import RocksKeyValueStore, RocksSettings
 from store.kv.sqlite import SqliteKeyValueStore, SqliteSettings
+from tests.support import foundationdb
+from tests.support.fdb_double import Double
 from tests.support.postgres import Server
 
 KEYS = st.binary(max_size=2).map(lambda key: key.translate(bytes(range(256))[:4] * 64))  # few keys: many meetings
@@ -72,6 +76,7 @@ STEPS = st.one_of(
 
 def _body(steps: list[Step], is_aborted: bool, answers: list[Any]) -> Callable[[WriteTxn], None]:
     def body(txn: WriteTxn) -> None:
+        answers.clear()  # a body may run again
         answers.extend(step(txn) for step in steps)
         if is_aborted:
             raise Aborted
@@ -158,6 +163,45 @@ class PostgresLikeMemory(LikeMemory):
         return await PostgresKeyValueStore.open(self.url, PostgresSettings(readers=1))
 
 
+class FoundationLikeMemory(LikeMemory):
+    kind: ClassVar[str]
+
+    def __init__(self) -> None:
+        self.cleanup = contextlib.ExitStack()
+        self.place = self.cleanup.enter_context(foundationdb.ground(self.kind))
+        super().__init__()
+
+    async def open(self) -> KeyValueStore:
+        return await FoundationKeyValueStore.open(self.place.url, FoundationSettings(readers=1), self.place.binding)
+
+    def teardown(self) -> None:
+        with self.cleanup:
+            super().teardown()
+
+
+class TroubledLikeMemory(FoundationLikeMemory):
+    """With commits that conflict, that nobody answers, and reads that have to be repeated."""
+
+    kind = "foundationdb"
+
+    @rule(
+        commits=st.lists(st.sampled_from([1020, 1007, "landed", "lost", "late"]), max_size=4),
+        reads=st.lists(st.sampled_from([1007, 1009, 1037]), max_size=2),
+        code=st.sampled_from([1021, 1031, 1039]),
+    )
+    def trouble(self, commits: list[int | str], reads: list[int], code: int) -> None:
+        assert isinstance(self.place.binding, Double)
+        faults = self.place.binding.cluster.faults
+        faults.commits.extend(commits)
+        faults.reads.extend(reads)
+        faults.lost_code = code
+
+    @rule()
+    def arrive_late(self) -> None:
+        assert isinstance(self.place.binding, Double)
+        assert set(self.place.binding.cluster.deliver_late()) <= {1020}
+
+
 def _run(machine: type[LikeMemory], examples: int) -> None:
     chosen = settings(
         max_examples=examples,
@@ -180,3 +224,13 @@ def test_rocksdb_answers_like_memory() -> None:
 def test_postgres_answers_like_memory(postgres_server: Server) -> None:
     PostgresLikeMemory.server = postgres_server
     _run(PostgresLikeMemory, examples=15)
+
+
+@pytest.mark.parametrize("kind", foundationdb.GROUNDS)
+def test_foundationdb_answers_like_memory(kind: str) -> None:
+    FoundationLikeMemory.kind = kind
+    _run(FoundationLikeMemory, examples=25)
+
+
+def test_foundationdb_in_trouble_answers_like_memory() -> None:
+    _run(TroubledLikeMemory, examples=40)

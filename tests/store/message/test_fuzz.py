@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from store.message.body import attachments, decode_part, html_bodies, part_text, text_bodies
 from store.message.headers import decode_unstructured, message_ids, parse_addresses, parse_date
-from store.message.imap_structure import body, bodystructure, envelope
+from store.message.imap_structure import envelope, structures
 from store.message.mime import parse_message
 from store.message.model import Limits, Part
 from store.message.preview import preview
@@ -97,7 +97,7 @@ def assert_nested(part: Part, start: int, end: int) -> None:
 def test_mail(octets: bytes, limits: Limits) -> None:
     message = parse_message(octets, limits)
     assert_nested(message.root, 0, len(octets))
-    for wire in (envelope(message), body(message), bodystructure(message)):
+    for wire in (envelope(message), *structures(message)):
         plain = without_strings(wire)
         assert plain.count(b"(") == plain.count(b")")
         assert set(plain) <= set(b"() NIL0123456789")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from store.message.imap_structure import STRINGS_OCTETS, body, bodystructure, envelope
+from store.message.imap_structure import STRINGS_OCTETS, envelope, structures
 from store.message.mime import parse_message
 
 NILS = b"NIL NIL NIL NIL NIL NIL NIL NIL"
@@ -79,19 +79,21 @@ STRUCTURES: list[tuple[str, bytes, bytes, bytes]] = [
 )
 def test_structure_of_one_part(octets: bytes, wire: bytes, extension: bytes) -> None:
     message = parse_message(octets)
-    assert body(message) == wire.replace(b"%b", b"")
-    assert bodystructure(message) == wire.replace(b"%b", extension)[:-1] + extension + b")"
+    assert structures(message)[0] == wire.replace(b"%b", b"")
+    assert structures(message)[1] == wire.replace(b"%b", extension)[:-1] + extension + b")"
 
 
 def test_structure_of_a_multipart() -> None:
     message = parse_message(MIXED + b"--b\r\n\r\na\r\n--b\r\nContent-Type: image/png\r\n\r\nbc\r\n--b--\r\n")
-    assert body(message) == (b'(("text" "plain" NIL NIL NIL "7bit" 1 0)("image" "png" NIL NIL NIL "7bit" 2) "mixed")')
-    assert bodystructure(message).endswith(b' "mixed" ("boundary" "b") NIL NIL NIL)')
+    assert structures(message)[0] == (
+        b'(("text" "plain" NIL NIL NIL "7bit" 1 0)("image" "png" NIL NIL NIL "7bit" 2) "mixed")'
+    )
+    assert structures(message)[1].endswith(b' "mixed" ("boundary" "b") NIL NIL NIL)')
 
 
 def test_size_is_limited() -> None:
     part = b"--b\r\nContent-Type: a/b; name=" + b"x" * 5_000 + b"\r\n\r\nx\r\n"
     message = parse_message(MIXED + part * 1_000 + b"--b--\r\n")
-    wire = bodystructure(message)
+    wire = structures(message)[1]
     assert STRINGS_OCTETS < len(wire) < STRINGS_OCTETS + 100_000
     assert wire.count(b"(") == wire.count(b")")

@@ -15,7 +15,9 @@ def hold(case: str = "A", **changes: object) -> Hold:
     return Hold(case, **{**given, **changes}, reason="court", by="ann@x.example", placed_ms=NOW)  # type: ignore[arg-type]
 
 
-def rule(name: str = "R", keep: int = 0, delete: int = 0, account: str = "", domain: str = "", mailbox: str = "") -> Rule:
+def rule(
+    name: str = "R", keep: int = 0, delete: int = 0, account: str = "", domain: str = "", mailbox: str = ""
+) -> Rule:
     return Rule(name, keep, delete, account, domain, mailbox, "", "ann@x.example", NOW)
 
 
@@ -43,8 +45,10 @@ ANSWERS: dict[str, tuple[tuple[Hold, ...], tuple[Rule, ...], Matter, Refusal | N
     ),
     "kept long enough": ((), (rule(keep=10),), MAIL, None),
     "kept": ((), (rule(keep=20),), MAIL, Refusal((), "R", UNTIL)),
-    "the longest keeps": ((), (rule("S", keep=15), rule("R", keep=20), rule("T", keep=11)), MAIL, Refusal((), "R", UNTIL)),
-    "a longer one of another domain": ((), (rule("S", keep=99, domain="e.example"), rule(keep=20)), MAIL, Refusal((), "R", UNTIL)),
+    "the longest keeps": ((), (rule("S", keep=15), rule("R", keep=20), rule("T", keep=11)), MAIL,
+        Refusal((), "R", UNTIL)),
+    "a longer one of another domain": ((), (rule("S", keep=99, domain="e.example"), rule(keep=20)), MAIL,
+        Refusal((), "R", UNTIL)),
     "of the domain": ((), (rule(keep=20, domain="b.example"),), MAIL, Refusal((), "R", UNTIL)),
     "of the account": ((), (rule(keep=20, account="bob@b.example"),), MAIL, Refusal((), "R", UNTIL)),
     "of another account": ((), (rule(keep=20, account="rob@b.example"),), MAIL, None),
