@@ -103,6 +103,12 @@ class DnsListSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seconds_per_mail: float = 4.0  #: that all lists together may take
 
 
+class GreylistConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    enabled: bool = False  #: ask doubtful mail from strangers to come back later
+    from_probability: float = 0.35  #: of being unwanted; likelier mail is asked, ordinary mail never is
+    wait_s: int = 240  #: an earlier retry does not count
+
+
 class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     directory: str = ""  #: a trained model; "" is the one we ship
     language: bool = True  #: ask the language model when in doubt
@@ -172,6 +178,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     retention: RetentionSettings = RetentionSettings()
     dns: Dns = Dns()
     dnslists: DnsListSettings = DnsListSettings()
+    greylist: GreylistConfig = GreylistConfig()
     pyzor: Pyzor = Pyzor()
     model: Model = Model()
     limits: Limits = Limits()
@@ -247,6 +254,8 @@ def _check_values(config: Config) -> None:
         raise ConfigError("retention.trace_days and retention.audit_days: a number of days, or 0 for ever")
     if not 0 <= doubt[0] <= doubt[1] <= 1:
         raise ConfigError("model.doubt: two probabilities in rising order")
+    if not (0 < config.greylist.from_probability < 1 and config.greylist.wait_s > 0):
+        raise ConfigError("greylist.from_probability: a probability; greylist.wait_s: seconds above 0")
     if not (config.dnslists.seconds_per_mail > 0 and config.dnslists.queries_per_mail > 0):
         raise ConfigError("dnslists.seconds_per_mail and dnslists.queries_per_mail: must be above 0")
     if not (config.dns.timeout_s > 0 and config.dns.seconds_per_mail > 0 and config.pyzor.timeout_s > 0):

@@ -14,7 +14,8 @@ from gateway.pipeline.facts import DataFacts
 from gateway.pipeline.gather import Gatherer
 from gateway.pipeline.judge import Judge
 from gateway.pipeline.verdict import Action
-from gateway.reply import MAILBOX_FULL, Reply, accepted, deferred, not_proven, refused, unavailable
+from gateway.reply import MAILBOX_FULL, Reply, accepted, come_again, deferred, not_proven, refused, unavailable
+from gateway.reputation.greylist import FIRST, Greylist
 from store.blob.contract import BlobMissing
 from store.kv.contract import StoreError
 from store.mail.quota import OverQuota
@@ -32,6 +33,7 @@ class Reception:
     at_once: asyncio.Semaphore
     clock: Callable[[], datetime]
     announce: Callable[[Outcome, Stages], None]
+    greylist: Greylist | None = None
     full: Reply = MAILBOX_FULL  #: to a mail that fits none of its recipients
 
     async def receive(self, envelope: Envelope, octets: bytes) -> Reply:
@@ -43,6 +45,8 @@ class Reception:
                 if not _may_write(envelope, facts):
                     return not_proven(envelope.id)
                 judgement = await self.judge.judge(facts, stages)
+            if self.greylist is not None:
+                judgement = await self.greylist.consider(facts, judgement)
             with stages.measure("store"):
                 outcome = await self.commit.act(facts, judgement, stages)
         except OverQuota as error:
@@ -55,6 +59,8 @@ class Reception:
         match outcome.action:
             case Action.REJECT:
                 return refused(outcome.category, envelope.id)
+            case Action.DEFER if outcome.trace.rule == FIRST.name:
+                return come_again(envelope.id)
             case Action.DEFER:
                 return deferred(envelope.id)
             case _:

@@ -28,6 +28,10 @@ def deferred(reception: str) -> Reply:
     return Reply(451, "4.7.1", f"could not be judged now, please try again later ({reception})")
 
 
+def come_again(reception: str) -> Reply:
+    return Reply(451, "4.7.1", f"greylisted, please try again in a few minutes ({reception})")
+
+
 def unavailable(reception: str) -> Reply:
     return Reply(451, "4.3.0", f"temporary failure, please try again later ({reception})")
 

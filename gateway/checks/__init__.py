@@ -30,6 +30,7 @@ from gateway.checks import (
 from gateway.pipeline import judge, run
 from gateway.pipeline.evidence import PureCheck, Signal
 from gateway.pipeline.facts import DataFacts
+from gateway.reputation import greylist
 
 PURE: tuple[PureCheck[DataFacts], ...] = (
     auth.CHECK,
@@ -53,5 +54,5 @@ PURE: tuple[PureCheck[DataFacts], ...] = (
 )
 
 ALL_SIGNALS: frozenset[Signal] = frozenset().union(
-    *(check.emits for check in PURE), pyzor.EMITS, dnslists.EMITS, run.EMITS, judge.EMITS
+    *(check.emits for check in PURE), pyzor.EMITS, dnslists.EMITS, run.EMITS, judge.EMITS, greylist.EMITS
 )

@@ -192,6 +192,8 @@ class _Unit:
 
     def _learn(self, txn: StoreTxn) -> None:
         facts, unwanted = self.facts, self.action is not Action.ACCEPT
+        if self.action is Action.DEFER and not self.traps:
+            return  # it comes again, and counts then
         history.record(
             txn, facts.envelope, facts.content, facts.auth, facts.view, is_unwanted=unwanted, is_trap=bool(self.traps)
         )

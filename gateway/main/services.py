@@ -49,6 +49,7 @@ from gateway.reception import Reception
 from gateway.reply import MAILBOX_FULL, MAILBOX_FULL_FOR_GOOD, Reply
 from gateway.reputation import history
 from gateway.reputation.facts import SenderHistory
+from gateway.reputation.greylist import Greylist, GreylistSettings
 from models.artefact import Artefact, load
 from models.view import MailView
 from store.accounts.login import Logins
@@ -198,6 +199,7 @@ async def build(
         asyncio.Semaphore(config.limits.judging_at_once),
         clock,
         announce or journal,
+        greylist_of(config, store),
         full_reply(config),
     )
     return Services(
@@ -289,6 +291,13 @@ def dnslists_of(config: Config, resolver: Resolver) -> DnsLists | None:
     except (BadList, BadZoneFile, OSError) as error:
         raise ConfigError(f"dnslists: {error}") from error
     return lists
+
+
+def greylist_of(config: Config, store: Store) -> Greylist | None:
+    settings = config.greylist
+    if not settings.enabled:
+        return None
+    return Greylist(store, GreylistSettings(settings.from_probability, settings.wait_s))
 
 
 def pyzor_of(config: Config) -> PyzorClient | None:

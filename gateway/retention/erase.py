@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 
 import msgspec
 from msgspec.structs import replace
+from store.accounts.removal import Left
 
 from gateway.outbound import relay
 from gateway.retention.person import Person
 from store.accounts import account as accounts
 from store.accounts import directory, removal
-from store.accounts.removal import Left
 from store.audit import people
 from store.changes.engine import Store, StoreTxn, StoreView
 from store.labels import rows as labels
