@@ -9,6 +9,7 @@ from typing import Any, get_args, get_origin
 
 import msgspec
 
+from gateway.sentences import LANGUAGES
 from store.blob.places import check_blobs_url, folder_of
 from store.kv.opening import check_url, path_of
 
@@ -57,6 +58,7 @@ class Traps(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class VerdictSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     junk: float = 0.60  #: probability from which mail is filed as Junk
     hold: float = 0.85  #: and from which it is held in quarantine
+    language: str = "en"  #: of the sentences that give a verdict's reasons: "en" or "de"
     refuse: float = 1.0  #: 1.0 never refuses by probability; refused mail is gone, held mail is not
 
 
@@ -101,6 +103,14 @@ class DnsListSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     own: dict[str, OwnList] = {}  #: lists that we do not know, by name; name them in ``use``, too
     queries_per_mail: int = 40  #: DNS questions to lists about one mail
     seconds_per_mail: float = 4.0  #: that all lists together may take
+
+
+class RateLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Mails an hour over all nodes, beyond which they are told to come later; 0 is without a limit."""
+
+    network: int = 0  #: from one network (/24 or /56)
+    sender: int = 0  #: by one MAIL FROM
+    recipient: int = 0  #: for one address, against mail bombing
 
 
 class GreylistConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -178,6 +188,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     retention: RetentionSettings = RetentionSettings()
     dns: Dns = Dns()
     dnslists: DnsListSettings = DnsListSettings()
+    rates: RateLimits = RateLimits()
     greylist: GreylistConfig = GreylistConfig()
     pyzor: Pyzor = Pyzor()
     model: Model = Model()
@@ -254,6 +265,8 @@ def _check_values(config: Config) -> None:
         raise ConfigError("retention.trace_days and retention.audit_days: a number of days, or 0 for ever")
     if not 0 <= doubt[0] <= doubt[1] <= 1:
         raise ConfigError("model.doubt: two probabilities in rising order")
+    if verdict.language not in LANGUAGES:
+        raise ConfigError(f"verdict.language: one of {', '.join(LANGUAGES)}")
     if not (0 < config.greylist.from_probability < 1 and config.greylist.wait_s > 0):
         raise ConfigError("greylist.from_probability: a probability; greylist.wait_s: seconds above 0")
     if not (config.dnslists.seconds_per_mail > 0 and config.dnslists.queries_per_mail > 0):

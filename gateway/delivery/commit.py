@@ -60,6 +60,7 @@ class Commit:
     label_of: LabelOf
     threads: Executor | None = None
     domain_days: Mapping[str, int] = field(default_factory=dict)  #: where held mail expires sooner or later
+    rates: Rates | None = None
 
     async def act(self, facts: DataFacts, judgement: Judgement, stages: Stages) -> Outcome:
         """Durable when it returns. Raises StoreUnavailable and OverQuota, and then nothing was kept."""
@@ -115,6 +116,8 @@ class _Unit:
         else:
             outcomes += [OutcomeRow(r.address, r.account, _target(r), self.action.name.lower()) for r in self.people]
         self._learn(txn)
+        if self.commit.rates is not None:
+            self.commit.rates.count(txn, self.facts.envelope)
         row = self._trace(tuple(outcomes))
         trace.put(txn, row)
         return Outcome(self.action, row.category, row)

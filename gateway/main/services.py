@@ -50,6 +50,8 @@ from gateway.reply import MAILBOX_FULL, MAILBOX_FULL_FOR_GOOD, Reply
 from gateway.reputation import history
 from gateway.reputation.facts import SenderHistory
 from gateway.reputation.greylist import Greylist, GreylistSettings
+from gateway.reputation.rates import Rates, RateSettings
+from gateway.sentences import sentences
 from models.artefact import Artefact, load
 from models.view import MailView
 from store.accounts.login import Logins
@@ -99,6 +101,7 @@ class Services:
     judging: Judging
     reception: Reception
     recipients: Recipients
+    rates: Rates
     quarantine: Quarantine
     relay: Relay
     opinions: LocalOpinions
@@ -107,6 +110,20 @@ class Services:
     def begin(self, peer: Peer, mail_from: str | None, to: tuple[Recipient, ...], smtputf8: bool) -> Envelope:
         now = self.clock()
         return Envelope(reception_id(now, secrets.randbits(35)), peer, mail_from, to, now, smtputf8)
+
+    async def admit(self, peer: Peer, mail_from: str) -> Reply | None:
+        """Why a client may not send now, None when it may. Raises StoreUnavailable."""
+        return await self.rates.of_sender(peer, mail_from, self._now_ms())
+
+    async def resolve(self, address: str, sender: str = "", octets: int = 0) -> Recipient | Reply:
+        """The answer to RCPT. Raises StoreUnavailable."""
+        found = await self.recipients.resolve(address, sender, octets)
+        if isinstance(found, Recipient):
+            return await self.rates.of_recipient(found.address, self._now_ms()) or found
+        return found
+
+    def _now_ms(self) -> int:
+        return int(self.clock().timestamp() * 1000)
 
     async def close(self) -> None:
         await self.judging.close()
@@ -183,6 +200,7 @@ async def build(
     def label_of(reception: str, facts: DataFacts, is_spam: bool, by: str, at_ms: int) -> Label:
         return label_of_view(reception, facts.view, is_spam, by, at_ms)
 
+    rates = Rates(store, RateSettings(config.rates.network, config.rates.sender, config.rates.recipient))
     commit = Commit(
         store,
         config.server.hostname,
@@ -191,6 +209,7 @@ async def build(
         label_of,
         threads,
         {name: domain.quarantine_days for name, domain in config.domain.items() if domain.quarantine_days},
+        rates=rates,
     )
     reception = Reception(
         judging.gatherer,
@@ -209,6 +228,7 @@ async def build(
         judging,
         reception,
         recipients_of(config, store),
+        rates,
         Quarantine(store, label_of_octets, clock),
         Relay(store, config.server.hostname, clock),
         opinions,
@@ -308,7 +328,14 @@ def pyzor_of(config: Config) -> PyzorClient | None:
 def policy_of(config: Config, artefact: Artefact) -> Policy:
     verdict = config.verdict
     thresholds = Thresholds(verdict.junk, verdict.hold, verdict.refuse)
-    return Policy(artefact.weights.prior, artefact.weights.signals, thresholds, AT_LEAST, AT_MOST)
+    return Policy(
+        artefact.weights.prior,
+        artefact.weights.signals,
+        thresholds,
+        AT_LEAST,
+        AT_MOST,
+        sentences=sentences(verdict.language),
+    )
 
 
 def protected_of(config: Config) -> Protected:

@@ -84,7 +84,7 @@ async def start(
     services = await build(config, clock=clock, announce=announce, resolver=resolver)
     tls = tls_of(config, clock)
     smtp = SmtpServer(
-        Edge(services.recipients.resolve, services.begin, services.reception.receive), smtp_settings(config), tls
+        Edge(services.resolve, services.begin, services.reception.receive, services.admit), smtp_settings(config), tls
     )
     for sock in sockets.of("smtp"):
         await smtp.start(sock)

@@ -57,6 +57,11 @@ class Policy:
     at_least: Mapping[str, Action] = field(default_factory=dict)  #: signal name -> the mildest action it allows
     at_most: Mapping[str, Action] = field(default_factory=dict)  #: signal name -> the hardest action it allows
     policy_id: str = "default"
+    sentences: Mapping[str, str] = field(default_factory=dict)  #: signal name -> its sentence in another language
+
+    def sentence(self, item: Evidence) -> str:
+        """What an evidence says, in the policy's language."""
+        return self.sentences.get(item.signal.name, item.signal.about).replace("{detail}", item.detail)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +121,10 @@ def weigh(evidence: Sequence[Evidence], policy: Policy) -> tuple[Reason, ...]:
         if known is None or abs(item.strength) > abs(known.strength):
             strongest[item.signal.name] = item
     reasons = [
-        Reason(name, _finite(policy.weights.get(name, 0.0) * item.strength), item.sentence)
+        Reason(name, _finite(policy.weights.get(name, 0.0) * item.strength), policy.sentence(item))
         for name, item in strongest.items()
     ]
-    reasons.append(Reason(PRIOR.name, policy.prior, PRIOR.about))
+    reasons.append(Reason(PRIOR.name, policy.prior, policy.sentence(Evidence(PRIOR))))
     reasons.sort(key=lambda r: -abs(r.nats))
     return tuple(reasons)
 

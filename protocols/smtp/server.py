@@ -20,7 +20,7 @@ class SmtpServer:
     """All SMTP connections of one worker."""
 
     def __init__(self, edge: Edge, settings: SmtpSettings, tls: ssl.SSLContext | None = None) -> None:
-        self._edge = Edge(edge.resolve, edge.begin, self._receive)
+        self._edge = Edge(edge.resolve, edge.begin, self._receive, edge.admit)
         self._receive_one = edge.receive
         self._settings = settings
         self._tls = tls

@@ -65,10 +65,12 @@ class Edge:
         resolve: Callable[[str, str, int], Awaitable[Recipient | Reply]],  #: address, sender, octets it said
         begin: Callable[[Peer, str | None, tuple[Recipient, ...], bool], Envelope],
         receive: Callable[[Envelope, bytes], Awaitable[Reply]],
+        admit: Callable[[Peer, str], Awaitable[Reply | None]] | None = None,  #: client, MAIL FROM: a refusal or None
     ) -> None:
         self.resolve = resolve
         self.begin = begin
         self.receive = receive
+        self.admit = admit
 
 
 FAULTS = {
@@ -227,7 +229,21 @@ class SmtpSession(SMTP):
             await self.say(TOO_MANY_MAILS)
             self.transport.close()
         else:
-            await self.say(self._begin_mail(arg or ""))
+            await self.say(await self._admitted(self._begin_mail(arg or "")))
+
+    async def _admitted(self, reply: Reply) -> Reply:
+        """The reply to MAIL, or why this client may not send now."""
+        if self._edge.admit is None or self._mail_from is None:
+            return reply
+        try:
+            refusal = await self._edge.admit(self._peer(), self._mail_from.address)
+        except StoreError as error:
+            log.warning("smtp.mail.unavailable", client=self.client, error=repr(error))
+            refusal = LOOKUP_FAILED
+        if refusal is None:
+            return reply
+        self._reset()
+        return refusal
 
     def _begin_mail(self, arg: str) -> Reply:
         try:

@@ -27,11 +27,18 @@ class Backend:
 
     mails: list[tuple[Envelope, bytes]] = field(default_factory=list)
     is_store_down: bool = False
+    refuse_sender: dict[str, Reply | StoreUnavailable] = field(default_factory=dict)
     receive: Receive | None = None  #: replaces the taking of mails
     arrived: asyncio.Event = field(default_factory=asyncio.Event)  #: a mail's last dot was seen
 
     def edge(self) -> Edge:
-        return Edge(self._resolve, self._begin, self._receive)
+        return Edge(self._resolve, self._begin, self._receive, self._admit)
+
+    async def _admit(self, peer: Peer, mail_from: str) -> Reply | None:
+        refusal = self.refuse_sender.get(mail_from)
+        if isinstance(refusal, StoreUnavailable):
+            raise refusal
+        return refusal
 
     async def _resolve(self, address: str, sender: str = "", octets: int = 0) -> Recipient | Reply:
         if self.is_store_down:

@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from gateway.envelope import Recipient
+from gateway.reply import Reply
+from store.kv.contract import StoreUnavailable
 from tests.protocols.smtp.house import Client, House, house
 
 HELLO = "EHLO mx.shop.example"
@@ -190,6 +192,20 @@ async def test_a_mail_that_would_smuggle_is_refused_whole(client: Client, home: 
     assert await client.reply() == "554 5.6.0 bare CR or LF in the message; lines must end in CRLF"
     assert await client.codes(MAIL) == ["250"]
     assert home.backend.mails == []
+
+
+async def test_a_sender_over_its_limit_is_told_at_mail_and_may_send_as_another(client: Client, home: House) -> None:
+    home.backend.refuse_sender = {
+        "ana@shop.example": Reply(451, "4.7.1", "too much"),
+        "b@b.example": StoreUnavailable(),
+    }
+    assert (await client.ask(HELLO, MAIL))[-1] == "451 4.7.1 too much"
+    assert await client.codes(RCPT, "MAIL FROM:<b@b.example>", "MAIL FROM:<c@c.example>", RCPT) == [
+        "503",
+        "451",
+        "250",
+        "250",
+    ]
 
 
 async def test_the_store_down_at_rcpt_is_a_temporary_refusal(client: Client, home: House) -> None:
