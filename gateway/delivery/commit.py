@@ -17,6 +17,7 @@ from gateway.pipeline.facts import DataFacts
 from gateway.pipeline.judge import Judgement
 from gateway.pipeline.verdict import Action, Verdict, log_odds
 from gateway.reputation import history
+from gateway.reputation.rates import Rates
 from store.audit import chain
 from store.blob.contract import BlobMissing, Staged
 from store.changes.engine import AccountId, Store, StoreTxn
