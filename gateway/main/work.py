@@ -17,6 +17,7 @@ from store.audit import chain
 from store.queue.jobs import Job
 from store.schema import expiring
 from store.upkeep import retention
+from store.upkeep.accounts import look_after as look_after_accounts
 from store.upkeep.collect import Collector
 from store.upkeep.expire import end_uploads
 from store.upkeep.retention import Ages
@@ -40,6 +41,9 @@ def kinds_of(services: Services) -> tuple[Kind, ...]:
     async def expire_uploads(_: Job) -> None:
         await end_uploads(store, now_ms() - JmapSettings().upload_keep_s * 1000)
 
+    async def look_after(_: Job) -> None:
+        await look_after_accounts(store, config.history.changes)
+
     async def collect(_: Job) -> None:
         collector = Collector(store)
         await collector.collect()
@@ -59,6 +63,7 @@ def kinds_of(services: Services) -> tuple[Kind, ...]:
     return (
         services.relay.kind(),
         Kind("expire-held", expire_held, every_s=UPKEEP_S),
+        Kind("look-after-accounts", look_after, every_s=UPKEEP_S),
         Kind("expire-uploads", expire_uploads, every_s=UPKEEP_S),
         Kind("sweep-expired", sweep, every_s=UPKEEP_S),
         Kind("retention", retain, every_s=HOUR_S),

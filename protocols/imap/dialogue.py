@@ -16,6 +16,7 @@ from protocols.imap.wire import BadLine, LiteralWanted, RawCommand
 from store.kv.contract import StoreUnavailable
 from store.mail.emails import TooManyKeywords
 from store.mail.mailboxes import MailboxError, MailboxExists, MailboxHasChildren, NoSuchMailbox
+from store.mail.quota import OverQuota
 
 log = structlog.get_logger("imap")
 
@@ -80,6 +81,8 @@ class Dialogue:
             raise
         except MailboxError as error:
             raise Refused(str(error), _mailbox_code(error)) from None
+        except OverQuota as error:
+            raise Refused(str(error), b"OVERQUOTA") from None
         except TooManyKeywords as error:
             raise Refused(str(error), b"LIMIT") from None
         except StoreUnavailable as error:

@@ -5,27 +5,30 @@ UIDs and email ids sit in two arrays, 12 octets a mail. Catching up costs what c
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 
 from protocols.imap.numbers import NumberSet
 from protocols.imap.refusal import BadCommand
 from store.changes.engine import AccountView, Kind
-from store.changes.log import CannotCalculateChanges, changes_since, vanished_since
+from store.changes.log import changes_since, vanished_since
 from store.mail import emails, mailboxes, reading
 from store.mail.model import EmailId, EmailState, MailboxId, Uid
+from store.schema import keys
 
-MOST_CHANGES = 10_000  #: beyond, everything is read again
+MOST_CHANGES = 1_000  #: looked at in one snapshot
 
 Spans = tuple[tuple[int, int], ...]  #: half-open ranges of positions, ascending
 
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """What happened since a modseq, in one snapshot."""
+    """Some of what happened since a state, in one snapshot."""
 
     modseq: int
+    after_object: int | None = None  #: where to go on within that modseq
+    is_complete: bool = True
     arrived: tuple[tuple[Uid, EmailId], ...] = ()
     changed: tuple[tuple[Uid, EmailState], ...] = ()
     vanished: tuple[int, ...] = ()
@@ -97,35 +100,53 @@ def open_view(view: AccountView, mailbox: MailboxId, *, is_read_only: bool) -> M
     return opened
 
 
-def read_delta(view: AccountView, mailbox: MailboxId, since: int, last_uid: int) -> Delta | None:
-    """What happened in a mailbox after ``since``; None when nothing happened in the whole account."""
+def read_delta(
+    view: AccountView, mailbox: MailboxId, since: int, last_uid: int, after_object: int | None = None
+) -> Delta | None:
+    """What happened in a mailbox after ``since``, as far as one snapshot should be held for it.
+
+    None when nothing happened in the whole account. Raises CannotCalculateChanges: then look with ``read_again``.
+    """
     now = view.modseq
-    if now == since:
+    if now == since and after_object is None:
         return None
     if mailboxes.get(view, mailbox) is None:
         return Delta(now, is_mailbox_gone=True)
-    arrived = tuple(reading.placements(view, mailbox, last_uid + 1))
-    vanished = vanished_since(view, mailbox, since)
-    changed = sorted(_changed(view, mailbox, since, last_uid), key=itemgetter(0))
-    return Delta(now, arrived, tuple(changed), vanished)
+    changes = changes_since(view, Kind.EMAIL, since, MOST_CHANGES, after_object=after_object)
+    return Delta(
+        changes.new_state,
+        changes.new_object,
+        not changes.has_more,
+        () if changes.has_more else tuple(reading.placements(view, mailbox, last_uid + 1)),
+        _placed(view, mailbox, last_uid, (*changes.created, *changes.updated)),
+        vanished_since(view, mailbox, since, changes.new_state),
+    )
 
 
-def _changed(view: AccountView, mailbox: MailboxId, since: int, last_uid: int) -> Iterator[tuple[Uid, EmailState]]:
-    for email_id in _touched(view, mailbox, since):
+def read_again(
+    view: AccountView, mailbox: MailboxId, known: Sequence[int], since: int, after_uid: int | None = None
+) -> Delta:
+    """The same without the log, for some neighbouring UIDs that the client knows, and what came after ``after_uid``."""
+    now = view.modseq
+    if mailboxes.get(view, mailbox) is None:
+        return Delta(now, is_mailbox_gone=True)
+    there = dict(reading.placements(view, mailbox, known[0], known[-1])) if known else {}
+    view.prefetch(keys.state(email_id) for email_id in there.values())
+    states = ((uid, emails.state(view, email_id)) for uid, email_id in there.items())
+    changed = tuple((uid, state) for uid, state in states if state is not None and state.modseq > since)
+    vanished = tuple(uid for uid in known if uid not in there)
+    arrived = tuple(reading.placements(view, mailbox, after_uid + 1)) if after_uid is not None else ()
+    return Delta(now, arrived=arrived, changed=changed, vanished=vanished)
+
+
+def _placed(
+    view: AccountView, mailbox: MailboxId, last_uid: int, touched: Iterable[int]
+) -> tuple[tuple[Uid, EmailState], ...]:
+    """Those of some emails that are in a mailbox under a UID the client knows, in that order."""
+    found: list[tuple[Uid, EmailState]] = []
+    for email_id in touched:
         state = emails.state(view, email_id)
-        if state is None or state.modseq <= since:
-            continue
-        uid = state.placements.get(mailbox)
-        if uid is not None and uid <= last_uid:
-            yield uid, state
-
-
-def _touched(view: AccountView, mailbox: MailboxId, since: int) -> Iterable[int]:
-    """Emails that may have changed: those of the log, or all when the log cannot say."""
-    try:
-        changes = changes_since(view, Kind.EMAIL, since, MOST_CHANGES)
-    except CannotCalculateChanges:
-        changes = None
-    if changes is None or changes.has_more:
-        return (email_id for _, email_id in reading.placements(view, mailbox))
-    return (*changes.created, *changes.updated)
+        uid = state.placements.get(mailbox) if state is not None else None
+        if state is not None and uid is not None and uid <= last_uid:
+            found.append((uid, state))
+    return tuple(sorted(found, key=itemgetter(0)))

@@ -5,7 +5,7 @@ change or to tell the sessions that show it.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import IntEnum
 from typing import NewType, TypeVar, cast
 
@@ -58,6 +58,10 @@ class AccountView:
 
     def get(self, key: bytes) -> bytes | None:
         return self.raw.get(self._prefix + key)
+
+    def prefetch(self, keys: Iterable[bytes]) -> None:
+        """``ReadTxn.prefetch`` of the account's keys."""
+        self.raw.prefetch(self._prefix + key for key in keys)
 
     def scan(
         self, start: bytes, end: bytes, *, reverse: bool = False, limit: int | None = None
@@ -166,6 +170,12 @@ class AccountTxn(AccountView):
     def unindex(self, key: bytes) -> None:
         self._held.pop(key, None)
         self._write.delete(self._prefix + key)
+
+    def unindex_range(self, prefix: bytes) -> None:
+        """Take away all rows whose keys start with ``prefix``."""
+        self.flush()
+        start = self._prefix + prefix
+        self._write.delete_range(start, keys.prefix_end(start))
 
     def link(self, blob: BlobId, owner: bytes) -> None:
         self._write.put(keys.link(blob, self._prefix + owner), b"")

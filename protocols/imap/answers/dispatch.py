@@ -2,7 +2,19 @@
 
 from typing import assert_never
 
-from protocols.imap.answers import account, append, copying, fetch, folders, idle, listing, removal, search, storing
+from protocols.imap.answers import (
+    account,
+    append,
+    copying,
+    fetch,
+    folders,
+    idle,
+    listing,
+    quota,
+    removal,
+    search,
+    storing,
+)
 from protocols.imap.commands import account as about_account
 from protocols.imap.commands import mailboxes
 from protocols.imap.commands.fetch import Fetch
@@ -61,6 +73,10 @@ async def _after_login(session: Session, state: Authenticated | Selected, comman
             return account.enable(session, command)
         case about_account.Namespace():
             return account.namespace(session)
+        case about_account.GetQuota():
+            return await quota.get_quota(session, state, command)
+        case about_account.GetQuotaRoot():
+            return await quota.get_quota_root(session, state, command)
         case about_account.Idle():
             return await idle.idle(session, state)
         case mailboxes.Select():
