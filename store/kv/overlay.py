@@ -6,7 +6,7 @@ in a journal and can be taken back alone.
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any, Protocol
 
@@ -30,6 +30,7 @@ _PAGE_OCTETS = 1 << 20
 _KEYS_A_PAGE = 4096
 _REMEMBERED_OCTETS = 4 << 20  # of a snapshot's rows
 _REMEMBERED_OF_A_PAGE = 16
+_PREFETCHED_AT_ONCE = 256
 
 
 class Snapshot(Protocol):
@@ -98,10 +99,12 @@ class Pending:
 class Remembering:
     """A snapshot that keeps the rows it was asked for: one transaction's bodies ask for the same ones again."""
 
-    __slots__ = ("_known", "_octets", "_snapshot")
+    __slots__ = ("_known", "_many", "_octets", "_snapshot")
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, many: Callable[[list[bytes]], list[Row]] | None = None) -> None:
+        """``many`` gives the rows of some keys in one round trip, where there is such a thing."""
         self._snapshot = snapshot
+        self._many = many
         self._known: dict[bytes, bytes | None] = {}
         self._octets = 0
 
@@ -111,6 +114,17 @@ class Remembering:
         value = self._snapshot.get(key)
         self._remember(key, value)
         return value
+
+    def prefetch(self, keys: Iterable[bytes]) -> None:
+        """Fetch and keep, as far as there is room."""
+        if self._many is None:
+            return
+        wanted = [key for key in dict.fromkeys(keys) if key not in self._known]
+        while wanted and self._octets < _REMEMBERED_OCTETS:
+            some, wanted = wanted[:_PREFETCHED_AT_ONCE], wanted[_PREFETCHED_AT_ONCE:]
+            found = dict(self._many(some))
+            for key in some:
+                self._remember(key, found.get(key))
 
     def page(self, start: bytes, end: bytes, reverse: bool, rows: int) -> list[Row]:
         page = self._snapshot.page(start, end, reverse, rows)
@@ -144,6 +158,14 @@ class ReadingTxn:
             return self._snapshot.get(key)
         except StoreError as error:
             raise self._lose(error) from error
+
+    def prefetch(self, keys: Iterable[bytes]) -> None:
+        self._check_open()
+        if isinstance(self._snapshot, Remembering):
+            try:
+                self._snapshot.prefetch(keys)
+            except StoreError as error:
+                raise self._lose(error) from error
 
     def scan(self, start: bytes, end: bytes, *, reverse: bool = False, limit: int | None = None) -> Iterator[Row]:
         self._check_open()

@@ -17,7 +17,7 @@ from typing import Self, TypeVar
 from store.kv.commit import GroupLimits, GroupStats, GroupWriter, Inbox, Repeatable, Ticket, deliver
 from store.kv.contract import ReadTxn, StoreError, WriteTxn
 from store.kv.overlay import ReadingTxn
-from store.kv.postgres_link import READ, WRITE, Link, LinkRows, PostgresLedger, prepare
+from store.kv.postgres_link import READ, WRITE, Link, PostgresLedger, prepare, remembering
 
 T = TypeVar("T")
 
@@ -71,7 +71,7 @@ class _Reader:
             self.link.connect(ticket.deadline)
         except StoreError as error:
             return error
-        txn = ReadingTxn(LinkRows(self.link))
+        txn = ReadingTxn(remembering(self.link))
         try:
             ticket.result = ticket.body(txn)
         except BaseException as error:  # boundary: whatever a body raises is its caller's

@@ -62,6 +62,7 @@ KEEP_ALIVE: dict[str, str | int] = {
 }
 
 _GET = "SELECT v FROM kv WHERE k=%b"
+_GET_MANY = "SELECT k,v FROM kv WHERE k=ANY(%b::bytea[])"
 _SCAN = "SELECT k,v FROM kv WHERE k>=%b AND k<%b ORDER BY k LIMIT %b"
 _SCAN_BACK = "SELECT k,v FROM kv WHERE k>=%b AND k<%b ORDER BY k DESC LIMIT %b"
 _KEYS = "SELECT k FROM kv WHERE k>=%b AND k<%b ORDER BY k LIMIT %b"
@@ -281,11 +282,19 @@ class LinkRows:
         rows = self._link.ask(_GET, (key,))
         return rows[0][0] if rows else None
 
+    def many(self, keys: list[bytes]) -> list[Row]:
+        return self._link.ask(_GET_MANY, (keys,))
+
     def page(self, start: bytes, end: bytes, reverse: bool, rows: int) -> list[Row]:
         return self._link.ask(_SCAN_BACK if reverse else _SCAN, (start, end, rows))
 
     def keys(self, start: bytes, end: bytes, most: int) -> list[bytes]:
         return [row[0] for row in self._link.ask(_KEYS, (start, end, most))]
+
+
+def remembering(link: Link) -> Remembering:
+    rows = LinkRows(link)
+    return Remembering(rows, rows.many)
 
 
 class PostgresLedger:
@@ -295,11 +304,11 @@ class PostgresLedger:
 
     def __init__(self, link: Link) -> None:
         self._link = link
-        self._rows = Remembering(LinkRows(link))
+        self._rows = remembering(link)
         self._pending = Pending()
 
     def begin(self, deadline: float) -> None:
-        self._rows = Remembering(LinkRows(self._link))
+        self._rows = remembering(self._link)
         self._pending = Pending()
         self._link.connect(deadline)
 

@@ -75,5 +75,7 @@ def thread_ids(view: AccountView, thread: ThreadId) -> Iterator[EmailId]:
 
 def thread_members(view: AccountView, thread: ThreadId) -> list[EmailId]:
     """Emails of a thread, oldest first (RFC 8621 §3)."""
-    rows = [row for row in (emails.get(view, email_id) for email_id in thread_ids(view, thread)) if row is not None]
+    members = list(thread_ids(view, thread))
+    view.prefetch(keys.email(email_id) for email_id in members)
+    rows = [row for row in (emails.get(view, email_id) for email_id in members) if row is not None]
     return [row.id for row in sorted(rows, key=lambda row: (row.received_ms, row.id))]
