@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from store.accounts import account as accounts
-from store.blob.chunks import KeyValueBlobs
+from store.blob.view import Blobs
 from store.changes.announce import Announcer
 from store.changes.engine import AccountId, AccountTxn, Store
 from store.kv.opening import check_url, open_kv
@@ -47,7 +47,7 @@ def letter(number: int) -> bytes:
 
 async def opened(url: str) -> Store:
     kv = await open_kv(url)
-    return Store(kv, KeyValueBlobs(kv), Announcer())
+    return Store(kv, Blobs(kv), Announcer())
 
 
 def slices(found: list[EmailId], size: int) -> Iterator[list[EmailId]]:

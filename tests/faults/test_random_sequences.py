@@ -17,7 +17,7 @@ from gateway.pipeline.verdict import Action, Reason, Verdict
 from gateway.quarantine.acts import Quarantine
 from store.accounts.account import Account
 from store.audit import chain
-from store.blob.chunks import KeyValueBlobs
+from store.blob.view import Blobs
 from store.changes.announce import Announcer
 from store.changes.engine import Store, StoreTxn
 from store.kv.contract import StoreError
@@ -51,7 +51,7 @@ class House:
     def store(self, fault: str = "none") -> Store:
         at = {"none": None, "before": 0, "after": 0, "second": 1, "after second": 1}[fault]
         kv = FaultyKeyValueStore(self.inner, at, after_commit=fault.startswith("after"))
-        return Store(kv, KeyValueBlobs(kv), Announcer())
+        return Store(kv, Blobs(kv), Announcer())
 
     async def do(self, act: str, fault: str, pick: int) -> None:
         store = self.store(fault)
@@ -156,7 +156,7 @@ class House:
 
 async def new_house() -> House:
     inner = MemoryKeyValueStore()
-    store = Store(inner, KeyValueBlobs(inner), Announcer())
+    store = Store(inner, Blobs(inner), Announcer())
     return House(inner, await new_account(store, "ana@b.example"), await new_account(store, "ben@b.example"))
 
 

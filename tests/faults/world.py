@@ -14,7 +14,8 @@ from gateway.envelope import Peer, Recipient
 from gateway.main.services import Services, build
 from gateway.reply import Reply
 from store.accounts import account as accounts
-from store.blob.chunks import KeyValueBlobs, list_ids
+from store.blob.chunks import list_ids
+from store.blob.view import Blobs
 from store.changes.announce import Announcer
 from store.changes.engine import Store, StoreView
 from store.kv.sqlite import SqliteKeyValueStore
@@ -126,7 +127,7 @@ async def opened(folder: Path, clock: Clock, next_host: Sink, fault: Fault | Non
     fault = fault or Fault()
     inner = await SqliteKeyValueStore.open(folder / "store.sqlite")
     kv = FaultyKeyValueStore(inner, fault.at, after_commit=fault.after_commit, stays=fault.stays)
-    store = Store(kv, KeyValueBlobs(kv), Announcer())
+    store = Store(kv, Blobs(kv), Announcer())
     services = await build(
         config_of(folder, next_host.port), clock=clock, announce=_quiet, resolver=ZoneResolver(ZONE), store=store
     )

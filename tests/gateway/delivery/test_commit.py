@@ -14,7 +14,7 @@ from gateway.pipeline.judge import Judgement
 from gateway.pipeline.verdict import Action, Reason, Verdict, squash
 from store.accounts.account import Account
 from store.audit import chain
-from store.blob.chunks import KeyValueBlobs
+from store.blob.view import Blobs
 from store.changes.announce import Announcer
 from store.changes.engine import Store
 from store.kv.contract import StoreUnavailable
@@ -154,10 +154,10 @@ async def test_the_mail_kept_explains_itself(store: Store) -> None:
 @pytest.mark.parametrize("action", [Action.ACCEPT, Action.QUARANTINE])
 async def test_a_commit_that_fails_leaves_nothing(action: Action) -> None:
     inner = MemoryKeyValueStore()
-    plain = Store(inner, KeyValueBlobs(inner), Announcer())
+    plain = Store(inner, Blobs(inner), Announcer())
     bob = await new_account(plain)
     failing = FaultyKeyValueStore(inner, 0)
-    store = Store(failing, KeyValueBlobs(failing), Announcer())
+    store = Store(failing, Blobs(failing), Announcer())
     with pytest.raises(StoreUnavailable):
         await act(store, action, to(bob), RELAYED, TRAP)
     assert await plain.read(lambda view: trace.get(view, ID)) is None

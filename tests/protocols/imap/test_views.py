@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocols.imap.settings import ImapSettings
-from store.blob.chunks import KeyValueBlobs
+from store.blob.view import Blobs
 from store.changes.announce import Announcer
 from store.changes.engine import Store
 from store.kv.memory import MemoryKeyValueStore
@@ -89,7 +89,7 @@ async def _follow(house: House, steps: list[tuple[bool, bytes]]) -> None:
 def test_what_sessions_are_told_adds_up(steps: list[tuple[bool, bytes]]) -> None:
     async def play() -> None:
         kv = MemoryKeyValueStore()
-        store = Store(kv, KeyValueBlobs(kv), Announcer())
+        store = Store(kv, Blobs(kv), Announcer())
         async with open_house(store, ImapSettings(allow_plaintext_login=True, bad_commands=1_000)) as house:
             await _follow(house, steps)
         await store.close()
