@@ -52,6 +52,7 @@ def step(txn: StoreTxn, account: Account, by: str) -> Left:
         return Left.KEPT
     if _drop_rows(own):
         return Left.MORE
+    txn.kv.delete(keys.to_index(account.id))
     txn.kv.delete(keys.account(account.id))
     return Left.NOTHING
 
