@@ -161,8 +161,8 @@ def seen(view: StoreView) -> Model:
         assert usage is not None and (usage.mails, usage.octets) == (len(own), sum(mail.octets for mail in own))
         if usage.most_mails > 0:
             found.limits[account.id] = usage.most_mails
-    for row in quarantine.newest(view):
-        found.held[row.id] = {AccountId(copy.account): copy.state for copy in row.copies if copy.account is not None}
+    for held in quarantine.newest(view):
+        found.held[held.id] = {AccountId(copy.account): copy.state for copy in held.copies if copy.account is not None}
     return found
 
 
