@@ -25,7 +25,7 @@ from store.policy import entries as policy
 from store.schema import keys
 from store.schema.rows import RowDamaged
 from store.trace import rows as trace
-from store.upkeep.checks import counting, flow, mail, people
+from store.upkeep.checks import counting, flow, mail, people, searching
 from store.upkeep.checks.counting import Tally
 from store.upkeep.checks.flow import believed, eight_octets, readable
 from store.upkeep.findings import Finding, Look, NeighbourDamaged, RowCheck, keys_of
@@ -59,12 +59,13 @@ SPACES: dict[bytes, RowCheck] = {
     keys.HOLD: believed,
     keys.RULE: believed,
     keys.PSEUDONYM[:1]: believed,
+    keys.TO_INDEX: searching.check_to_index,
 }
 
 SCOPED: dict[bytes, RowCheck] = {
     keys.MODSEQ: mail.check_modseq,
     keys.LAST_ID: mail.check_last_id,
-    b"A": believed,  # the search index: A, O, W
+    keys.SEARCH_STATE: searching.check_search,
     b"B": mail.check_mailbox,
     b"C": mail.check_counts,
     b"D": mail.check_dated,
@@ -74,14 +75,14 @@ SCOPED: dict[bytes, RowCheck] = {
     b"K": believed,
     b"L": believed,
     b"M": mail.check_message_id,
-    b"O": believed,
+    b"O": searching.check_search,
     b"P": mail.check_upload,
     keys.USAGE: readable(quota.read_usage),
     b"S": mail.check_state,
     b"T": mail.check_thread_member,
     b"U": mail.check_uid,
     b"V": mail.check_vanished,
-    b"W": believed,
+    b"W": searching.check_search,
     b"Y": mail.check_mailbox_thread,
 }
 
