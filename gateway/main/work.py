@@ -18,7 +18,7 @@ from store.queue.jobs import Job
 from store.schema import expiring
 from store.upkeep import retention
 from store.upkeep.accounts import look_after as look_after_accounts
-from store.upkeep.collect import Collector
+from store.upkeep.collect import Collector, sweep_objects
 from store.upkeep.expire import end_uploads
 from store.upkeep.retention import Ages
 
@@ -50,6 +50,10 @@ def kinds_of(services: Services) -> tuple[Kind, ...]:
         await asyncio.sleep(COLLECT_PAUSE_S)
         await collector.collect()
 
+    async def sweep_blobs(_: Job) -> None:
+        if swept := await sweep_objects(store, services.clock().hour):
+            log.info("blobs.swept", objects=swept)
+
     async def sweep(_: Job) -> None:
         while await store.write(lambda txn: expiring.sweep(txn.kv, now_ms())) == expiring.BATCH:
             pass
@@ -68,6 +72,7 @@ def kinds_of(services: Services) -> tuple[Kind, ...]:
         Kind("sweep-expired", sweep, every_s=UPKEEP_S),
         Kind("retention", retain, every_s=HOUR_S),
         Kind("collect-blobs", collect, every_s=UPKEEP_S),
+        Kind("sweep-blobs", sweep_blobs, every_s=HOUR_S),
     )
 
 
