@@ -46,11 +46,18 @@ class _Reader:
 
     def run(self) -> None:
         """Serve until the inbox is closed and empty."""
-        while (ticket := self.inbox.take(None)) is not None:
+        ticket = self.inbox.take(None)
+        while ticket is not None:
             if not ticket.is_abandoned:
                 self._serve(ticket)
                 deliver([ticket])
+            following = self.inbox.take_now()
+            if following is not None:
+                self.link.leave()
+            else:
                 self.link.rollback()
+                following = self.inbox.take(None)
+            ticket = following
         self.link.close()
 
     def _serve(self, ticket: Ticket) -> None:

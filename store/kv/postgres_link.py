@@ -38,6 +38,7 @@ logging.getLogger("psycopg").setLevel(logging.ERROR)
 
 WRITE = "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE"
 READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+_NEXT = "COMMIT AND CHAIN"  # ends a transaction that only read, and begins one of its kind
 
 _TABLE = "CREATE TABLE IF NOT EXISTS kv(k bytea PRIMARY KEY, v bytea NOT NULL)"
 _AS_IT_IS = "ALTER TABLE kv ALTER COLUMN v SET STORAGE EXTERNAL"  # frames of blobs are compressed already
@@ -78,6 +79,7 @@ class Link:
         self._begin = begin
         self._connection: psycopg.Connection[Any] | None = None
         self._has_begun = False
+        self._is_left = False  #: an earlier transaction is still to be ended, together with the next one's begin
         self._asked: float | None = None  #: since when an answer is waited for (monotonic)
         self._asking = threading.Lock()  #: held by whoever looks at the connection from outside its thread
         self._is_unreplicated = False
@@ -86,7 +88,7 @@ class Link:
         """The connection; waited for with jitter until ``deadline`` (monotonic). Raises StoreUnavailable."""
         why = "the caller has waited for too long already"
         while self._connection is None or self._connection.closed:
-            self._has_begun = False
+            self._has_begun = self._is_left = False
             if time.monotonic() >= deadline:
                 raise StoreUnavailable(f"PostgreSQL cannot be reached: {why}")
             try:
@@ -156,8 +158,10 @@ class Link:
                 if self._has_begun:
                     return cursor.execute(statement, values).fetchall()
                 self._has_begun = True
+                begin = _NEXT if self._is_left else self._begin
+                self._is_left = False
                 with connection.pipeline():
-                    connection.execute(self._begin)
+                    connection.execute(begin)
                     cursor.execute(statement, values)
                 return cursor.fetchall()
         except psycopg.Error as error:
@@ -195,16 +199,21 @@ class Link:
             why = "a commit is on the primary only: its wait for the standby was cancelled"
             raise TransactionLost(OutcomeUnknown(why))
 
+    def leave(self) -> None:
+        """Be done with a transaction that only read; the next one ends it on the way. Call only when there is one."""
+        self._is_left, self._has_begun = self._is_left or self._has_begun, False
+
     def rollback(self) -> None:
         """End the transaction without its writes; never raises."""
-        if not self._has_begun:
+        if not self._has_begun and not self._is_left:
             return
-        self._has_begun = False
+        self._has_begun = self._is_left = False
         if self._connection is None:
             return
         try:
             with self._watched():
-                self._connection.execute("ROLLBACK")
+                # Where nothing can have been written it is the same; after a ROLLBACK psycopg prepares all anew.
+                self._connection.execute("COMMIT" if self._begin == READ else "ROLLBACK")
         except psycopg.Error:
             self.close()
 
@@ -213,7 +222,7 @@ class Link:
             with self._asking:
                 self._connection.close()
                 self._connection = None
-        self._has_begun = False
+        self._has_begun = self._is_left = False
 
 
 def _has_something_to_say(connection: psycopg.Connection[Any]) -> bool:
