@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from gateway.main import compliance_commands, key_commands, store_commands
+from gateway.main import compliance_commands, key_commands, people_commands, store_commands
 
 CONFIG = click.option(
     "--config", "config_path", type=click.Path(path_type=Path, dir_okay=False), help="Configuration file (TOML)."
@@ -156,31 +156,6 @@ def evaluate(ham: Path, spam: Path, model: Path | None, as_json: bool) -> None:
 
 
 @main.group()
-def user() -> None:
-    """Accounts."""
-
-
-@user.command(name="add")
-@click.argument("address")
-@click.option("--config", "config_path", type=click.Path(path_type=Path), required=True, help="Configuration file.")
-@click.option("--name", default="", help="Name for people.")
-@click.option("--alias", "aliases", multiple=True, help="Another address of the same account.")
-@click.option("--admin", is_flag=True, help="May see and release all held mail.")
-@click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
-def user_add(
-    address: str, config_path: Path, name: str, aliases: tuple[str, ...], admin: bool, password_stdin: bool
-) -> None:
-    """Make an account with its mailboxes.
-
-    Example: printf %s "$PASSWORD" | mailward user add ana@example.com --password-stdin --config mailward.toml
-    """
-    from gateway.main.administration import add_user
-
-    password = sys.stdin.readline().rstrip("\r\n") if password_stdin else click.prompt("Password", hide_input=True)
-    sys.exit(add_user(config_path, address, name, password, aliases=aliases, is_admin=admin))
-
-
-@main.group()
 def quarantine() -> None:
     """Held mail."""
 
@@ -278,6 +253,8 @@ def config_example() -> None:
 
 
 for group in (compliance_commands.audit, compliance_commands.hold, compliance_commands.retention):
+    main.add_command(group)
+for group in (people_commands.user, people_commands.domain, people_commands.alias, people_commands.group):
     main.add_command(group)
 main.add_command(compliance_commands.erase)
 

@@ -76,7 +76,7 @@ async def _serve(store: Store, needs: _Needs, most_changes: int) -> None:
         return
     if needs.counting:
         row = await store.read(lambda view: quota.usage(view.account(account.id)))
-        if row is None:
+        if row is None or not row.domain:
             await quota.recount(store, account.id, of_address(account.address))
         else:
             await quota.finish_count(store, account.id)
