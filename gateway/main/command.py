@@ -260,5 +260,5 @@ main.add_command(compliance_commands.erase)
 
 for command in (key_commands.key, key_commands.rekey):
     store_commands.store.add_command(command)
-for command in (store_commands.store, store_commands.fsck):
+for command in (store_commands.store, store_commands.fsck, store_commands.backup, store_commands.restore):
     main.add_command(command)
