@@ -10,12 +10,14 @@ import asyncio
 import structlog
 
 from gateway.main.services import Services
+from gateway.work import searching
 from gateway.work.kinds import HOUR_S, MINUTE_S, Kind
 from gateway.work.runner import Runner
 from protocols.jmap.settings import JmapSettings
 from store.audit import chain
 from store.queue.jobs import Job
 from store.schema import expiring
+from store.search.indexing import IndexSettings
 from store.upkeep import retention
 from store.upkeep.accounts import look_after as look_after_accounts
 from store.upkeep.collect import Collector, sweep_objects
@@ -66,6 +68,7 @@ def kinds_of(services: Services) -> tuple[Kind, ...]:
 
     return (
         services.relay.kind(),
+        *searching.kinds(store, IndexSettings(config.search.words)),
         Kind("expire-held", expire_held, every_s=UPKEEP_S),
         Kind("look-after-accounts", look_after, every_s=UPKEEP_S),
         Kind("expire-uploads", expire_uploads, every_s=UPKEEP_S),

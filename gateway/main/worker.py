@@ -20,6 +20,7 @@ from gateway.main.services import Clock, Services, build, utc_now
 from gateway.main.work import runner_of
 from gateway.net.tls import self_signed, server_context
 from gateway.observe.stages import Stages
+from gateway.work import searching
 from protocols.console import routes as console
 from protocols.console.services import ConsoleServices, ConsoleSettings
 from protocols.http.app import build_app
@@ -162,7 +163,10 @@ def _background(services: Services) -> list[tuple[str, Work]]:
         await asyncio.to_thread(services.judging.scorer.warm_up)
         await warm_up()
 
-    return [("warm", warm), ("labels", services.opinions.follow), ("jobs", runner_of(services).run)]
+    async def index() -> None:
+        await searching.follow(services.store)
+
+    return [("warm", warm), ("labels", services.opinions.follow), ("jobs", runner_of(services).run), ("index", index)]
 
 
 async def _kept_up(name: str, work: Work) -> None:

@@ -17,14 +17,14 @@ from store.mail.model import Email
 from store.schema import keys
 from store.search import columns, merging, postings
 from store.search import state as states
-from store.search.coding import Numbers
+from store.search.coding import Damaged, Numbers
 from store.search.columns import ColumnsBlock
 from store.search.document import MOST_WORDS, Document
 from store.search.merging import ColumnsMerger, Source
 from store.search.state import Generation, IndexState, Segment
 from store.search.texts import Texts
 from store.search.words import RULES
-from store.search.writing import SegmentOutput, Superseded, change_state, drop, forget_gone
+from store.search.writing import AccountGone, SegmentOutput, Superseded, change_state, drop, forget_gone
 
 BATCH_MAILS = 512
 BATCH_OCTETS = 8 << 20  #: of their mails; a larger one comes alone
@@ -39,6 +39,10 @@ class IndexSettings:
     """How mail is indexed."""
 
     most_words: int = MOST_WORDS  #: of one mail
+
+    def made(self, generation: Generation) -> bool:
+        """Whether an index was made in this way."""
+        return generation.rules == RULES and generation.most_words == self.most_words
 
 
 class Indexer:
@@ -59,12 +63,26 @@ class Indexer:
                 lost = 0
             except Superseded:
                 lost += 1
+            except Damaged:
+                lost += 1
+                await self._begin(account, may_go_on=False)
+            except AccountGone:
+                await self._store.write(lambda txn: txn.kv.delete(keys.to_index(account)))
+                return
 
     async def start_over(self, account: AccountId) -> None:
-        """Begin a new index from nothing; the old one answers until it is whole. ``catch_up`` does the work."""
+        """Make a new index; the old one answers until it is whole. ``catch_up`` does the work.
+
+        One that is being made already goes on where it is. Raises AccountGone, StoreUnavailable.
+        """
+        await self._begin(account, may_go_on=True)
+
+    async def _begin(self, account: AccountId, *, may_go_on: bool) -> None:
         while True:
             try:
                 before = await self._state(account)
+                if may_go_on and before.building is not None and self._settings.made(before.building):
+                    return
                 await change_state(self._store, account, before, _building(before, self._settings.most_words))
                 return
             except Superseded:
@@ -76,11 +94,11 @@ class Indexer:
     async def _step(self, account: AccountId, told: Told) -> bool:
         """One thing that is to be done; False when nothing is. Raises Superseded."""
         known = await self._state(account)
-        if not self._is_present(known.building or known.serving):
+        if not self._settings.made(known.building or known.serving):
             after = _building(known, self._settings.most_words)
             await change_state(self._store, account, known, after)
             return True
-        if self._is_present(known.serving) and await self._append(account, known, is_building=False, told=told):
+        if self._settings.made(known.serving) and await self._append(account, known, is_building=False, told=told):
             return True
         if known.building is not None:
             if await self._append(account, known, is_building=True, told=told):
@@ -93,9 +111,6 @@ class Indexer:
         if await self._merge(account, known, known.serving, is_building=False):
             return True
         return await drop(self._store, account) or not await self._rest(account, known)
-
-    def _is_present(self, generation: Generation) -> bool:
-        return generation.rules == RULES and generation.most_words == self._settings.most_words
 
     async def _append(self, account: AccountId, known: IndexState, *, is_building: bool, told: Told) -> bool:
         """Index the next emails; False when there are none."""

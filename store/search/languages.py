@@ -15,7 +15,10 @@ _FEWEST = 2  #: of its own common words, before a language is believed
 
 #: Words as ``words.fold`` leaves them. The number of a language is kept in the index: never change one.
 _COMMON = {
-    1: ("english", "the and of to is that for it with you this are have not was be will your from our at on we as but if"),
+    1: (
+        "english",
+        "the and of to is that for it with you this are have not was be will your from our at on we as but if",
+    ),
     2: ("german", "der die das und ist nicht ich sie wir mit fur auf ein eine den von zu im bitte sind"),
     3: ("french", "le la les des est et vous nous pour dans une pas que qui sur avec votre au ce je"),
     4: ("spanish", "el la los las que de y es en por para una con no su se lo como del esta"),

@@ -23,6 +23,10 @@ class Superseded(Exception):
     """Somebody else has changed the index meanwhile: look at it again."""
 
 
+class AccountGone(Exception):
+    """There is no such account any more: no row may be written for it."""
+
+
 class SegmentOutput:
     """Rows of one new segment on their way into the store."""
 
@@ -36,7 +40,7 @@ class SegmentOutput:
         self.octets = 0
 
     async def add(self, rows: Iterable[Row]) -> None:
-        """Raises Superseded, StoreUnavailable."""
+        """Raises Superseded, AccountGone, StoreUnavailable."""
         for row in rows:
             self._rows.append(row)
             self._waiting += len(row[1])
@@ -45,7 +49,10 @@ class SegmentOutput:
                 await self._write(self._noted())
 
     async def end(self, change: Callable[[IndexState], IndexState]) -> IndexState:
-        """Write the rest, and with it the state that names the segment. Raises Superseded, StoreUnavailable."""
+        """Write the rest, and with it the state that names the segment.
+
+        Raises Superseded, AccountGone, StoreUnavailable.
+        """
         wanted = change(replace(self._known, last_segment=max(self._known.last_segment, self.segment)))
         dropping = tuple(each for each in wanted.dropping if each != self.segment)
         return await self._write(replace(wanted, dropping=dropping))
@@ -59,8 +66,7 @@ class SegmentOutput:
         rows, before = self._rows, self._known
 
         def body(txn: AccountTxn) -> None:
-            if states.get(txn) != before:
-                raise Superseded
+            _check(txn, before)
             for key, value in rows:
                 txn.index(key, value)
             if wanted != before:
@@ -71,12 +77,18 @@ class SegmentOutput:
         return wanted
 
 
+def _check(txn: AccountTxn, before: IndexState) -> None:
+    if txn.raw.get(keys.account(txn.account)) is None:
+        raise AccountGone
+    if states.get(txn) != before:
+        raise Superseded
+
+
 async def change_state(store: Store, account: AccountId, before: IndexState, after: IndexState) -> None:
-    """Raises Superseded, StoreUnavailable."""
+    """Raises Superseded, AccountGone, StoreUnavailable."""
 
     def body(txn: AccountTxn) -> None:
-        if states.get(txn) != before:
-            raise Superseded
+        _check(txn, before)
         states.save(txn, after)
 
     await store.write(lambda txn: body(txn.account(account)))
