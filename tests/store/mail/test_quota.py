@@ -1,4 +1,4 @@
-"""What an account holds is counted with the mail itself, and what does not fit is refused before anything is written."""
+"""What an account holds is counted with the mail itself; what does not fit is refused before anything is written."""
 
 import pytest
 
