@@ -69,6 +69,7 @@ _SCAN_BACK = "SELECT k,v FROM kv WHERE k>=%b AND k<%b ORDER BY k DESC LIMIT %b"
 _KEYS = "SELECT k FROM kv WHERE k>=%b AND k<%b ORDER BY k LIMIT %b"
 _PUT = "INSERT INTO kv SELECT * FROM unnest(%b::bytea[],%b::bytea[]) ON CONFLICT(k) DO UPDATE SET v=excluded.v"
 _DELETE = "DELETE FROM kv WHERE k=ANY(%b::bytea[])"
+_DELETE_RANGES = "DELETE FROM kv USING unnest(%b::bytea[],%b::bytea[]) AS r(s,e) WHERE k>=r.s AND k<r.e"
 
 
 class Link:
@@ -314,22 +315,22 @@ class PostgresLedger:
     def __init__(self, link: Link) -> None:
         self._link = link
         self._rows = remembering(link)
-        self._pending = Pending()
+        self._pending = Pending(by_range=True)
 
     def begin(self, deadline: float) -> None:
         self._rows = remembering(self._link)
-        self._pending = Pending()
+        self._pending = Pending(by_range=True)
         self._link.connect(deadline)
 
     def run(self, body: Callable[[WriteTxn], Any]) -> Any:
         return run_body(body, self._rows, self._pending, MAX_KEY_OCTETS)
 
     def commit(self) -> None:
-        self._link.commit(_statements(self._pending.rows))
-        self._pending = Pending()
+        self._link.commit(_statements(self._pending))
+        self._pending = Pending(by_range=True)
 
     def rollback(self) -> None:
-        self._pending = Pending()
+        self._pending = Pending(by_range=True)
         self._link.rollback()
 
     def tidy(self, *, idle: bool) -> None:
@@ -340,9 +341,13 @@ class PostgresLedger:
         self._link.close()
 
 
-def _statements(rows: dict[bytes, bytes | None]) -> list[tuple[str, Sequence[object]]]:
+def _statements(pending: Pending) -> list[tuple[str, Sequence[object]]]:
     """The writes as few statements, rows in key order so that two commits seldom lock each other out."""
     statements: list[tuple[str, Sequence[object]]] = []
+    rows = pending.rows
+    if pending.ranges:
+        ranges = sorted(pending.ranges)
+        statements.append((_DELETE_RANGES, ([start for start, _ in ranges], [end for _, end in ranges])))
     keys: list[bytes] = []
     values: list[bytes] = []
     octets = 0

@@ -237,6 +237,26 @@ class KeyValueContract:
         assert await kv.write(body) == [None, b"after"]
         assert await everything(kv) == {b"b": b"after"}
 
+    async def test_a_range_deleted_is_gone_at_once_and_comes_back_when_its_body_fails(self, kv: KeyValueStore) -> None:
+        await fill(kv, letters("abcdef"))
+
+        def body(txn: WriteTxn, *, fails: bool) -> None:
+            txn.delete_range(b"b", b"e")
+            txn.put(b"c", b"again")
+            assert [txn.get(key) for key in (b"a", b"b", b"c", b"d")] == [b"A", None, b"again", None]
+            assert [key for key, _ in txn.scan(b"", END)] == [b"a", b"c", b"e", b"f"]
+            assert [key for key, _ in txn.scan(b"", END, reverse=True, limit=3)] == [b"f", b"e", b"c"]
+            assert txn.add(b"d", 1) == 1
+            txn.delete_range(b"d", b"d\x00")
+            if fails:
+                raise Refused
+
+        with pytest.raises(Refused):
+            await kv.write(lambda txn: body(txn, fails=True))
+        assert await everything(kv) == letters("abcdef")
+        await kv.write(lambda txn: body(txn, fails=False))
+        assert await everything(kv) == letters("aef") | {b"c": b"again"}
+
     async def test_add_counts_from_zero_and_below(self, kv: KeyValueStore) -> None:
         steps = [await kv.write(lambda txn, by=by: txn.add(b"n", by)) for by in (5, -7, 0, 2**40)]
         assert steps == [5, -2, -2, 2**40 - 2]

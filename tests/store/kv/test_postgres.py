@@ -72,7 +72,7 @@ _HANG = (
     "FOR EACH ROW EXECUTE FUNCTION hang()",
 )
 _KILL_SERVING = (
-    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name='mailward' AND state<>'idle'"
+    "SELECT pg_terminate_backend(pid, 20000) FROM pg_stat_activity WHERE application_name='mailward' AND state<>'idle'"
 )
 
 
