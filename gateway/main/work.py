@@ -14,7 +14,7 @@ from gateway.work import searching
 from gateway.work.kinds import HOUR_S, MINUTE_S, Kind
 from gateway.work.runner import Runner
 from protocols.jmap.settings import JmapSettings
-from store.audit import chain
+from store.audit import chain, sealing
 from store.queue.jobs import Job
 from store.schema import expiring
 from store.search.indexing import IndexSettings
@@ -62,6 +62,7 @@ def kinds_of(services: Services) -> tuple[Kind, ...]:
 
     async def retain(_: Job) -> None:
         report = await retention.run(store, Ages(config.retention.trace_days, config.retention.audit_days))
+        await sealing.seal_all(store)
         head = await store.read(lambda view: chain.head_of(view.kv))
         log.info("retention.run", **report.totals())
         log.info("audit.head", seq=head.seq, head=head.seal.hex())  # a copy outside: `audit verify --head --seq`

@@ -33,6 +33,7 @@ from protocols.jmap.services import JmapServices
 from protocols.jmap.settings import JmapSettings
 from protocols.smtp.server import SmtpServer
 from protocols.smtp.session import Edge, SmtpSettings
+from store.audit import sealing
 from store.schema.version import SchemaNewer
 from store.upkeep.presence import attend
 
@@ -166,7 +167,16 @@ def _background(services: Services) -> list[tuple[str, Work]]:
     async def index() -> None:
         await searching.follow(services.store)
 
-    return [("warm", warm), ("labels", services.opinions.follow), ("jobs", runner_of(services).run), ("index", index)]
+    async def seal() -> None:
+        await sealing.follow(services.store)
+
+    return [
+        ("warm", warm),
+        ("labels", services.opinions.follow),
+        ("jobs", runner_of(services).run),
+        ("index", index),
+        ("seal", seal),
+    ]
 
 
 async def _kept_up(name: str, work: Work) -> None:

@@ -197,9 +197,10 @@ class StoreView:
 class StoreTxn:
     """One transaction over everything: several accounts, quarantine, jobs and audit land together."""
 
-    def __init__(self, txn: WriteTxn, now_ms: int) -> None:
+    def __init__(self, txn: WriteTxn, now_ms: int, *, seals_later: bool = False) -> None:
         self.kv = txn
         self.now_ms = now_ms  #: when the transaction was asked for
+        self.seals_later = seals_later  #: audit entries wait for their seal, so that writers do not meet at the head
         self._known: dict[object, object] = {}
         self._accounts: dict[AccountId, AccountTxn] = {}
         self.touched: set[int] = set()
@@ -240,12 +241,19 @@ class Store:
     """Key-value store, blobs and announcements as one thing. Built by the composition root."""
 
     def __init__(
-        self, kv: KeyValueStore, blobs: Blobs, announcer: Announcer, clock: Callable[[], float] = time.time
+        self,
+        kv: KeyValueStore,
+        blobs: Blobs,
+        announcer: Announcer,
+        clock: Callable[[], float] = time.time,
+        *,
+        seals_later: bool = False,
     ) -> None:
         self.kv = kv
         self.blobs = blobs
         self.announcer = announcer
         self.clock = clock
+        self.seals_later = seals_later  #: for stores whose writers conflict (store.audit.sealing)
 
     async def read(self, body: Callable[[StoreView], T]) -> T:
         return await self.kv.read(lambda txn: body(StoreView(txn)))
@@ -256,7 +264,7 @@ class Store:
         now_ms = int(self.clock() * 1000)
 
         def once(txn: WriteTxn) -> T:
-            unit = StoreTxn(txn, now_ms)
+            unit = StoreTxn(txn, now_ms, seals_later=self.seals_later)
             result = body(unit)
             unit.flush()
             touched.clear()

@@ -48,6 +48,7 @@ q      q R address 00 id                   "": held and settled mail by recipien
 q      q K id                              "": settled, but its octets are kept back
 t      t id                                Trace: one row a mail judged, ids sort by time
 u      u seq                               audit entry, each sealing the one before
+u      u ff ms pid count random            audit entry that waits to be sealed
 j      j B id                              Job
 j      j R kind 00 ms id                   "": when a job is due (or its lease ends)
 j      j D id                              Job that was given up
@@ -84,6 +85,7 @@ HELD = b"qH"
 HELD_ORDER = b"qO"
 TRACE = b"t"
 AUDIT = b"u"
+AUDIT_WAITING = b"u\xff"
 JOB = b"jB"
 JOB_DUE = b"jR"
 JOB_DEAD = b"jD"

@@ -20,11 +20,14 @@ ANN, BOB = "ann@a.example", "bob@b.example"
 
 
 async def record(store: Store, actor: str = ANN, target: str = "id1", detail: str = "", *who: str) -> Entry:
-    return await store.write(lambda txn: chain.record(txn, NOW, actor, "act", target, detail, people=who))
+    await store.write(lambda txn: chain.record(txn, NOW, actor, "act", target, detail, people=who))
+    return (await store.read(lambda view: list(chain.sealed(view))))[-1]
 
 
-async def octets(store: Store) -> bytes:
-    return await store.read(lambda view: b"".join(row for _, row in view.kv.scan(keys.AUDIT, b"v")))
+async def words(store: Store) -> str:
+    """Everything the rows say, but for the seals, whose octets may look like anything."""
+    found = await store.read(lambda view: list(chain.sealed(view)))
+    return " ".join(f"{e.actor} {e.target} {e.detail} {e.people}" for e in found).lower()
 
 
 TEXTS: dict[str, str] = {
@@ -39,8 +42,8 @@ TEXTS: dict[str, str] = {
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
 async def test_no_address_is_sealed_whatever_a_caller_writes(store: Store, text: str) -> None:
     await record(store, ANN, text, text, BOB)
-    kept = (await octets(store)).lower()
-    assert b"@" not in kept and b"p:" in kept
+    kept = await words(store)
+    assert "@" not in kept and "p:" in kept
     [told] = await store.read(lambda view: list(chain.entries(view)))
     assert (told.actor, told.target, told.detail, told.people) == (ANN, text, f"{BOB}: {text}", (BOB,))
 
