@@ -29,7 +29,7 @@ _DEADLINE_S = 300.0  #: of one upload with all its parts
 _PROFILE = "default"
 
 
-class NotAllowed(StoreError):
+class NotAllowed(StoreUnavailable):
     """The bucket does not let us in."""
 
 
