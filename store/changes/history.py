@@ -77,7 +77,7 @@ def _step(txn: AccountTxn, key: bytes, prefix: bytes, most: int) -> bool:
             txn.unindex(each)
         if old:
             # The transaction that was cut into is forgotten as a whole.
-            now = replace(now, floor=keys.read_u64(old[-1][len(prefix) :]), rows=now.rows - len(old))
+            now = replace(now, floor=keys.read_u64(old[-1][len(prefix) : len(prefix) + 8]), rows=now.rows - len(old))
         else:
             now = replace(now, rows=0)
     if new or surplus > 0:
