@@ -52,7 +52,7 @@ async def open_blobs(
 
     Raises ValueError for a malformed URL, StoreError when blobs could not be read or written like this.
     """
-    objects = _objects_of(url, credentials) if url else None
+    objects = objects_of(url, credentials) if url else None
     await _check_keys(kv, keyring)
     if objects is not None:
         await _check_place(kv, objects, url)
@@ -61,7 +61,7 @@ async def open_blobs(
     return Blobs(kv, settings, objects=objects, keyring=keyring, spool=spool)
 
 
-def _objects_of(url: str, credentials: Path | None) -> Objects:
+def objects_of(url: str, credentials: Path | None) -> Objects:
     folder = folder_of(url)
     if folder is not None:
         return FolderObjects(folder)
