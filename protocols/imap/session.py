@@ -7,11 +7,11 @@ from protocols.imap import flags
 from protocols.imap.channel import Channel
 from protocols.imap.refusal import Disconnect
 from protocols.imap.settings import ImapSettings
-from protocols.imap.view import MOST_CHANGES, Delta, MailboxView, read_again, read_delta
+from protocols.imap.view import MOST_CHANGES, Delta, MailboxView, complete, read_again, read_delta
 from protocols.imap.wire import WireLimits
 from store.accounts.account import Account
 from store.accounts.login import Logins
-from store.changes.engine import Store
+from store.changes.engine import AccountId, Store
 from store.changes.log import CannotCalculateChanges
 from store.mail.model import EmailState
 from store.mail.moves import Moved
@@ -105,6 +105,8 @@ class Session:
         if not isinstance(state, Selected):
             return
         view = state.view
+        if view.head and not view.uids:
+            await complete(self.store, state.account.id, view)
         try:
             modseq = await self._tell_changes(state)
         except CannotCalculateChanges:
@@ -127,7 +129,7 @@ class Session:
             )
             if delta is None:
                 return since
-            await self._apply(view, delta)
+            await self._apply(account, view, delta)
             if delta.is_complete:
                 return delta.modseq
             since, after = delta.modseq, delta.after_object
@@ -135,6 +137,8 @@ class Session:
     async def _look_again(self, state: Selected) -> int:
         """By the mailbox itself, some mails at a time, when the log does not reach back far enough."""
         view, account, since = state.view, state.account.id, state.view.modseq
+        if view.head:
+            raise Disconnect("the mailbox changed too much meanwhile; select it again")
         known, last_uid = view.uids[:], view.last_uid
         first: int | None = None
         for at in range(0, max(len(known), 1), MOST_CHANGES):
@@ -145,13 +149,15 @@ class Session:
                     snapshot.account(account), view.mailbox, some, since, after_uid
                 )
             )
-            await self._apply(view, delta)
+            await self._apply(account, view, delta)
             first = delta.modseq if first is None else first  # what happens meanwhile is told the next time
         return first or since
 
-    async def _apply(self, view: MailboxView, delta: Delta) -> None:
+    async def _apply(self, account: AccountId, view: MailboxView, delta: Delta) -> None:
         if delta.is_mailbox_gone:
             raise Disconnect("the selected mailbox was removed")
+        if view.head and any(uid < view.floor for uid in (*delta.vanished, *(uid for uid, _ in delta.changed))):
+            await complete(self.store, account, view)
         view.gone.update(uid for uid in delta.vanished if view.position_of(uid) is not None)
         for uid, state in delta.changed:
             if view.own.get(uid) != state.modseq and uid not in view.gone:

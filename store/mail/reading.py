@@ -18,6 +18,12 @@ def placements(
         yield Uid(keys.read_u32(key[5:9])), EmailId(keys.read_u64(value))
 
 
+def newest_placements(view: AccountView, mailbox: MailboxId) -> Iterator[tuple[Uid, EmailId]]:
+    """The same from the highest UID down; stops costing when you stop reading."""
+    for key, value in view.scan_prefix(b"U" + keys.u32(mailbox), reverse=True):
+        yield Uid(keys.read_u32(key[5:9])), EmailId(keys.read_u64(value))
+
+
 def email_at(view: AccountView, mailbox: MailboxId, uid: int) -> EmailId | None:
     row = view.get(keys.uid(mailbox, uid))
     return EmailId(keys.read_u64(row)) if row is not None else None

@@ -33,7 +33,7 @@ def batches(view: MailboxView, spans: Spans, size: int) -> Iterator[list[Place]]
     batch: list[Place] = []
     for low, high in spans:
         for at in range(low, min(high, view.size)):
-            batch.append(Place(at + 1, view.uids[at], EmailId(view.ids[at])))
+            batch.append(Place(at + 1, view.uids[at - view.head], EmailId(view.ids[at - view.head])))
             if len(batch) == size:
                 yield batch
                 batch = []
