@@ -15,6 +15,7 @@ from store.search import segment
 from store.search import state as states
 from store.search.coding import Damaged
 from store.search.columns import ColumnsBlock
+from store.search.postings import LANGUAGE
 from store.search.state import Generation, IndexState, Segment
 
 _STATE, _GONE, _POSTINGS, _COLUMNS = b"A", b"AX", b"W", b"O"
@@ -50,9 +51,11 @@ def _check_state(view: AccountView, state: IndexState) -> Iterator[str]:
             if one.id > state.last_segment or one.id in state.dropping:
                 yield f"segment {one.id} is in use and free at once"
             before = one.last
-            start = view.scan_prefix(keys.dictionary(one.id, b""), limit=1)
-            if next(start, None) is None or next(view.scan_prefix(keys.columns_of(one.id), limit=1), None) is None:
+            start = next(view.scan_prefix(keys.dictionary(one.id, b""), limit=1), None)
+            if start is None or next(view.scan_prefix(keys.columns_of(one.id), limit=1), None) is None:
                 yield f"segment {one.id} is not there"
+            elif not start[0].startswith(keys.dictionary(one.id, LANGUAGE.encode())):
+                yield f"segment {one.id}: the start of its dictionary is not there"
 
 
 def _check_part(view: AccountView, key: bytes, value: bytes) -> Iterator[str]:
@@ -69,15 +72,38 @@ def _check_part(view: AccountView, key: bytes, value: bytes) -> Iterator[str]:
         if key[:1] == _COLUMNS:
             yield from _check_columns(view, found[0], key, ColumnsBlock(value))
         elif key[5:6] == b"T":
-            block = segment.read_block(value)
-            block.terms()
-            terms = block.row.terms.split(b"\n")
-            if terms[0] != key[6:] or sorted(set(terms)) != terms:
-                yield f"segment {number}: its terms are out of order"
+            yield from _check_block(view, number, key, segment.read_block(value))
         else:
             segment.decompress(value)
     except Damaged as error:
         yield f"segment {number} cannot be read: {error}"
+
+
+def _check_block(view: AccountView, number: int, key: bytes, block: segment.Block) -> Iterator[str]:
+    """Terms are in order, and the next block goes on where this one ends; the last one where the file does."""
+    terms, where = block.row.terms.split(b"\n"), block.terms()
+    end = block.row.mail_start + int(where.mail_octets.sum())
+    for file, start, octets in (
+        (segment.MAILS, block.row.mail_start, where.mail_octets),
+        (segment.FIELDS, block.row.field_start, where.mails),
+        (segment.PLACES, block.row.place_start, where.place_octets),
+    ):
+        last = (start + int(octets.sum()) - 1) // segment.CHUNK_OCTETS
+        for chunk in range(start // segment.CHUNK_OCTETS, last + 1):
+            if view.get(keys.postings(number, file, chunk)) is None:
+                yield f"segment {number}: a part of its postings is not there"
+    if terms[0] != key[6:] or sorted(set(terms)) != terms:
+        yield f"segment {number}: its terms are out of order"
+    follower = next(view.scan(key + b"\x00", keys.prefix_end(keys.dictionary(number, b"")), limit=1), None)
+    if follower is not None:
+        goes_on = segment.read_block(follower[1]).row.mail_start == end
+    else:
+        at_end = keys.postings(number, segment.MAILS, end // segment.CHUNK_OCTETS)
+        chunks = list(view.scan(at_end, keys.prefix_end(at_end[:6]), limit=2))
+        rest = end % segment.CHUNK_OCTETS
+        goes_on = [len(segment.decompress(value)) for _, value in chunks] == ([rest] if rest else [])
+    if not goes_on:
+        yield f"segment {number}: a part of its dictionary is not there"
 
 
 def _check_columns(

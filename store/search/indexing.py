@@ -98,24 +98,24 @@ class Indexer:
             after = _building(known, self._settings.most_words)
             await change_state(self._store, account, known, after)
             return True
-        if self._settings.made(known.serving) and await self._append(account, known, is_building=False, told=told):
+        if known.dropping:
+            return await drop(self._store, account)
+        if self._settings.made(known.serving) and await self._grow(account, known, known.serving, told):
             return True
         if known.building is not None:
-            if await self._append(account, known, is_building=True, told=told):
-                return True
-            if not await self._merge(account, known, known.building, is_building=True):
+            if not await self._grow(account, known, known.building, told):
                 replaced = tuple(segment.id for segment in known.serving.segments)
                 done = replace(known, serving=known.building, building=None, dropping=(*known.dropping, *replaced))
                 await change_state(self._store, account, known, done)
             return True
-        if await self._merge(account, known, known.serving, is_building=False):
-            return True
-        return await drop(self._store, account) or not await self._rest(account, known)
+        return not await self._rest(account, known)
 
-    async def _append(self, account: AccountId, known: IndexState, *, is_building: bool, told: Told) -> bool:
-        """Index the next emails; False when there are none."""
-        generation = known.building if is_building else known.serving
-        assert generation is not None
+    async def _grow(self, account: AccountId, known: IndexState, generation: Generation, told: Told) -> bool:
+        """Merge what is due, else index the next emails; False when there is nothing to do."""
+        is_building = generation is known.building
+        is_last_use = known.building is not None and not is_building  # a new one takes its place: it may be damaged
+        if not is_last_use and await self._merge(account, known, generation, is_building=is_building):
+            return True
         batch = await self._store.read(lambda view: _after(view.account(account), generation.upto))
         if not batch:
             return False

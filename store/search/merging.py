@@ -39,7 +39,7 @@ def due(generation: Generation, gone: Numbers) -> tuple[Segment, ...]:
         while end < len(each) and levels[end] <= levels[start]:
             end += 1
         if end - start >= FAN and (not best or levels[start] < level(best[0].mails)):
-            best = each[start:end]
+            best = each[start : start + FAN]
     if best or not len(gone):
         return best
     for one in each:
