@@ -147,7 +147,8 @@ class _Smtp:
     async def send(self, number: int, account: AccountId, reception: str, octets: bytes) -> str:
         client = self.clients.get(number)
         if client is None or not client.is_connected:
-            client = aiosmtplib.SMTP(*self.address, timeout=120, start_tls=False)
+            host, port = self.address
+            client = aiosmtplib.SMTP(hostname=host, port=port, timeout=120, start_tls=False)
             await client.connect()
             self.clients[number] = client
         to = [f"user{account - 1}@example.com"]
