@@ -14,8 +14,7 @@ from gateway.main.administration import with_store
 from gateway.main.failures import told_plainly
 from gateway.main.services import open_store
 from gateway.observe.log import configure
-from store.blob.opening import open_blobs
-from store.blob.sealing import open_keyring
+from store.blob.opening import open_blobs, open_keyring
 from store.changes.announce import Announcer
 from store.changes.engine import Store
 from store.kv.contract import StoreError
@@ -44,9 +43,11 @@ class Bar:
 
     def __init__(self) -> None:
         self._bar = tqdm(file=sys.stderr, disable=None, leave=False)
+        self._what = ""
 
     def __call__(self, what: str, count: int) -> None:
-        if self._bar.desc != what + ": ":
+        if what != self._what:
+            self._what = what
             self._bar.reset()
             self._bar.set_description(what, refresh=False)
         self._bar.update(count - self._bar.n)
@@ -63,9 +64,9 @@ def make(config_path: Path, path: Path, *, keep: int, as_json: bool) -> int:
     async def work(store: Store) -> int:
         folder = Folder(path)
         with folder.locked():
-            before = {entry.name for each in folder.manifests() for entry in (*each.segments, *each.packs)}
+            before = frozenset(name for each in folder.manifests() for name in each.files())
             manifest = (await create(store, folder, source, bar)).sealed()
-            fresh = frozenset(entry.name for entry in (*manifest.segments, *manifest.packs)) - before
+            fresh = manifest.files() - before
             await asyncio.to_thread(verify, folder, manifest, bar, only=fresh)
             missing = await asyncio.to_thread(check_links, folder, manifest)
             folder.write_manifest(manifest)

@@ -43,6 +43,44 @@ def reindex(account: str, config_path: Path, as_json: bool) -> None:
     sys.exit(run(config_path, account, as_json=as_json))
 
 
+@store.command(name="stats")
+@STORE
+@JSON
+def stats(config_path: Path, as_json: bool) -> None:
+    """How large the store is and why: kinds of rows, mails, accounts, and what can be given back to the disk."""
+    from gateway.main.measuring import show_stats
+
+    sys.exit(show_stats(config_path, as_json=as_json))
+
+
+@store.command(name="compact")
+@STORE
+@click.option("--rewrite", is_flag=True, help="Write everything anew: takes long, and as much free disk again.")
+@JSON
+def compact(config_path: Path, rewrite: bool, as_json: bool) -> None:
+    """Give back to the disk what deleted mail has left; the server does it, too, little by little."""
+    from gateway.main.measuring import compact_store
+
+    sys.exit(compact_store(config_path, rewrite=rewrite, as_json=as_json))
+
+
+@store.command(name="move")
+@STORE
+@click.option("--to", "url", default="", help="An empty store: a URL as in store.url.")
+@click.option("--blobs", default="", help="Or a new place for large mails, as in store.blobs.")
+@JSON
+def move(config_path: Path, url: str, blobs: str, as_json: bool) -> None:
+    """Copy the store to another backend and compare; the old one is not changed. Stop the server first.
+
+    Example: mailward store move --to postgresql://mailward@db.example/mailward --config mailward.toml
+    """
+    from gateway.main.measuring import move_store
+
+    if bool(url) == bool(blobs):
+        raise click.UsageError("say what to move: --to URL for the store, or --blobs PLACE for its large mails")
+    sys.exit(move_store(config_path, url, blobs, as_json=as_json))
+
+
 @click.command()
 @STORE
 @click.option("--repair", "mend", is_flag=True, help="Mend what can be mended; nothing is thrown away.")

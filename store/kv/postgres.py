@@ -14,10 +14,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self, TypeVar
 
+from store.kv import postgres_room
 from store.kv.commit import GroupLimits, GroupStats, GroupWriter, Inbox, Repeatable, Ticket, deliver
 from store.kv.contract import ReadTxn, StoreError, WriteTxn
 from store.kv.overlay import ReadingTxn
 from store.kv.postgres_link import READ, WRITE, Link, PostgresLedger, prepare, remembering
+from store.kv.room import Room
 
 T = TypeVar("T")
 
@@ -93,6 +95,7 @@ class PostgresKeyValueStore:
     def __init__(self, url: str, settings: PostgresSettings) -> None:
         """Connect and start the threads; blocks, so call ``open`` from a coroutine."""
         self._settings = settings
+        self._url = url
         deadline = time.monotonic() + settings.wait_s
         prepare(url, deadline)
         self._writes, self._reads = Inbox(settings.queued), Inbox(settings.queued)
@@ -126,6 +129,14 @@ class PostgresKeyValueStore:
         """Run ``body`` in a writer thread; durable when this returns. A cancelled caller's body may still land."""
         result: T = await self._writes.ask(body, self._settings.wait_s)
         return result
+
+    async def room(self) -> Room:
+        """What the table and its index take."""
+        return await asyncio.to_thread(postgres_room.room, self._url)
+
+    async def compact(self, *, at_most: int | None = None, rewrite: bool = False) -> int:
+        """VACUUM; with ``rewrite`` VACUUM FULL, during which nothing else goes on. Octets given back to the disk."""
+        return await asyncio.to_thread(postgres_room.vacuum, self._url, rewrite=rewrite)
 
     async def close(self) -> None:
         """Serve what is queued, then end the threads and their connections."""

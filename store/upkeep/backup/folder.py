@@ -60,6 +60,9 @@ class Manifest(msgspec.Struct, frozen=True):
     packs: tuple[PackEntry, ...]
     sum: str = ""
 
+    def files(self) -> frozenset[str]:
+        return frozenset([entry.name for entry in self.segments] + [entry.name for entry in self.packs])
+
     def sealed(self) -> "Manifest":
         return msgspec.structs.replace(self, sum=self.right_sum())
 
