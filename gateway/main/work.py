@@ -15,6 +15,7 @@ from gateway.work.kinds import HOUR_S, MINUTE_S, Kind
 from gateway.work.runner import Runner
 from protocols.jmap.settings import JmapSettings
 from store.audit import chain, sealing
+from store.kv.sqlite import SqliteKeyValueStore
 from store.queue.jobs import Job
 from store.schema import expiring
 from store.search.indexing import IndexSettings
@@ -28,6 +29,8 @@ log = structlog.get_logger()
 
 UPKEEP_S = 5 * MINUTE_S
 COLLECT_PAUSE_S = 5 * MINUTE_S  #: between seeing a blob without links and removing it: a mail may be about to link it
+
+GIVE_BACK_OCTETS = 64 << 20  #: free pages of SQLite that are kept for what comes; and given back at a time
 
 
 def kinds_of(services: Services) -> tuple[Kind, ...]:
@@ -60,6 +63,10 @@ def kinds_of(services: Services) -> tuple[Kind, ...]:
         while await store.write(lambda txn: expiring.sweep(txn.kv, now_ms())) == expiring.BATCH:
             pass
 
+    async def give_back(_: Job) -> None:
+        if isinstance(store.kv, SqliteKeyValueStore) and (await store.kv.room()).reclaimable > GIVE_BACK_OCTETS:
+            log.info("store.compacted", octets=await store.kv.compact(at_most=GIVE_BACK_OCTETS))
+
     async def retain(_: Job) -> None:
         report = await retention.run(store, Ages(config.retention.trace_days, config.retention.audit_days))
         await sealing.seal_all(store)
@@ -75,6 +82,7 @@ def kinds_of(services: Services) -> tuple[Kind, ...]:
         Kind("expire-uploads", expire_uploads, every_s=UPKEEP_S),
         Kind("sweep-expired", sweep, every_s=UPKEEP_S),
         Kind("retention", retain, every_s=HOUR_S),
+        Kind("give-back-disk", give_back, every_s=10 * MINUTE_S),
         Kind("collect-blobs", collect, every_s=UPKEEP_S),
         Kind("sweep-blobs", sweep_blobs, every_s=HOUR_S),
     )
