@@ -69,7 +69,8 @@ def objects_of(url: str, credentials: Path | None) -> Objects:
         from store.blob.s3 import S3Objects, read_credentials
     except ImportError as error:
         raise StoreError(f"S3 needs an extra: pip install 'mailward[s3]' ({error})") from error
-    return S3Objects(read_bucket(url), read_credentials(credentials))
+    bucket = read_bucket(url)
+    return S3Objects(bucket, read_credentials(credentials, bucket))
 
 
 async def _check_keys(kv: KeyValueStore, keyring: Keyring) -> None:
