@@ -50,7 +50,8 @@ _SESSION = (
     "SET jit = off",
     "SET statement_timeout = '25s'",
     "SET idle_in_transaction_session_timeout = '120s'",
-    "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
+    "SELECT set_config('synchronous_commit', 'on', false)"
+    " WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply')",
 )
 KEEP_ALIVE: dict[str, str | int] = {
     "connect_timeout": 5,
