@@ -45,6 +45,7 @@ q      q H id                              Held: quarantined mail by reception i
 q      q O doubt id                        "": what is still held, most doubtful first
 q      q E ms id                           "": when a held copy of the mail expires
 q      q R address 00 id                   "": held and settled mail by recipient
+q      q A acct id                         "": held and settled mail by the recipient's account
 q      q K id                              "": settled, but its octets are kept back
 t      t id                                Trace: one row a mail judged, ids sort by time
 u      u seq                               audit entry, each sealing the one before
@@ -97,6 +98,7 @@ POLICY = b"p"
 HELD_EXPIRY = b"qE"
 HELD_RECIPIENT = b"qR"
 HELD_KEPT = b"qK"
+HELD_ACCOUNT = b"qA"
 HOLD = b"h"
 RULE = b"o"
 PSEUDONYM = b"iA"

@@ -25,7 +25,7 @@ from store.policy import entries as policy
 from store.schema import keys
 from store.schema.rows import RowDamaged
 from store.trace import rows as trace
-from store.upkeep.checks import counting, flow, mail, people, searching
+from store.upkeep.checks import counting, flow, keeping, mail, people, searching
 from store.upkeep.checks.counting import Tally
 from store.upkeep.checks.flow import believed, eight_octets, readable
 from store.upkeep.findings import Finding, Look, NeighbourDamaged, RowCheck, keys_of
@@ -45,6 +45,7 @@ SPACES: dict[bytes, RowCheck] = {
     keys.HELD_EXPIRY: flow.check_held_index,
     keys.HELD_RECIPIENT: flow.check_held_index,
     keys.HELD_KEPT: flow.check_held_index,
+    keys.HELD_ACCOUNT: flow.check_held_index,
     keys.TRACE: readable(trace.read_trace),
     keys.AUDIT: believed,  # the chain: WHOLE
     keys.JOB: flow.check_job,
@@ -56,9 +57,10 @@ SPACES: dict[bytes, RowCheck] = {
     keys.SESSION: believed,
     keys.POLICY: readable(policy.read_entry),
     keys.EXPIRY: flow.check_expiry,
-    keys.HOLD: believed,
-    keys.RULE: believed,
-    keys.PSEUDONYM[:1]: believed,
+    keys.HOLD: keeping.check_hold,
+    keys.RULE: keeping.check_rule,
+    keys.PSEUDONYM: keeping.check_person,
+    keys.PERSON: keeping.check_person,
     keys.TO_INDEX: searching.check_to_index,
 }
 
@@ -72,7 +74,7 @@ SCOPED: dict[bytes, RowCheck] = {
     b"E": mail.check_email,
     b"H": mail.check_change,
     b"J": believed,
-    b"K": believed,
+    b"K": keeping.check_kept,
     b"L": believed,
     b"M": mail.check_message_id,
     b"O": searching.check_search,

@@ -100,6 +100,8 @@ def check_held_index(look: Look, key: bytes, value: bytes) -> Iterator[Finding]:
     name = key[2:].rpartition(b"\x00")[2] if key[:2] == keys.HELD_RECIPIENT else key[2:]
     if key[:2] in {keys.HELD_ORDER, keys.HELD_EXPIRY}:
         name = key[10:]
+    elif key[:2] == keys.HELD_ACCOUNT:
+        name = key[6:]
     held = look.row(keys.HELD + name, quarantine.read_held)
     if held is None or key not in quarantine.indexes(held):
         why = "has no row" if held is None else "does not belong there"
@@ -112,6 +114,7 @@ _INDEXES = {
     keys.HELD_EXPIRY: "the order of expiry",
     keys.HELD_RECIPIENT: "the list of its recipient",
     keys.HELD_KEPT: "the list of what is kept back",
+    keys.HELD_ACCOUNT: "the list of its account",
 }
 
 

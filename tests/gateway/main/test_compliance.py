@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from store.retention.rows import QUARANTINE
 from tests.support.mail_store import Letter, deliver, new_account
 
 BOB = "bob@b.example"
+ROOT = Path(__file__).parents[3]
 Run = Callable[..., tuple[int, str]]
 
 
@@ -130,6 +133,22 @@ def test_the_trail_is_exported_with_pseudonyms_unless_names_are_asked_for(run: R
     plain, named = run("audit", "export")[1], run("audit", "export", "--names")[1]
     assert "eve@" not in plain and '"people": ["eve@e.example"]' in named
     assert "eve@e.example" in run("audit", "list", "--about", "a")[1]
+
+
+def test_an_outsider_checks_the_export_as_the_manual_says(run: Run) -> None:
+    for name in ("a", "b", "ünïcode"):
+        run("hold", "place", name, "--person", "eve@e.example")
+    exported = run("audit", "export")[1]
+    program = (ROOT / "docs" / "retention.md").read_text("utf-8").partition("```python\n")[2].partition("```")[0]
+
+    def checked(text: str) -> int:
+        done = subprocess.run([sys.executable, "-c", program], input=text, text=True, capture_output=True, check=False)
+        return done.returncode
+
+    assert len(exported.splitlines()) == 3
+    assert checked(exported) == 0
+    assert checked(exported.replace("hold.place", "hold.plan", 1)) == 1
+    assert checked("".join(exported.splitlines(keepends=True)[::2])) == 1, "a line is missing"
 
 
 def test_a_person_is_erased_with_a_receipt(run: Run, tmp_path: Path) -> None:

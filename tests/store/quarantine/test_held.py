@@ -164,6 +164,15 @@ async def test_mail_to_one_address_is_found_without_looking_at_others(store: Sto
     assert await to("stranger@x.example") == []
 
 
+async def test_mail_of_an_account_is_found_under_all_its_addresses(store: Store) -> None:
+    await hold(store, "01")
+    await hold_copies(store, "02", copy("a@x.example"))
+    await hold(store, "03", to=("alias@x.example",))
+    assert [h.id for h in await store.read(lambda view: list(quarantine.to_account(view, 1)))] == ["03", "01"]
+    assert [h.id for h in await store.read(lambda view: list(quarantine.to_account(view, 1, 1)))] == ["03"]
+    assert await store.read(lambda view: list(quarantine.to_account(view, 2))) == []
+
+
 async def test_what_is_settled_leaves_only_the_recipients_index(store: Store) -> None:
     await hold_copies(store, "id", copy("a@x.example", 7), copy("b@y.example"))
     assert len(await index_rows(store)) == 5

@@ -33,6 +33,7 @@ NEED_NOT: dict[str, str] = {
     "store/blob/chunks.py:discard": "octets without a link: called by the collector, which looks for links",
     "store/quarantine/held.py:rewrite": "its callers ask: gateway/retention/erase.py:_quarantine",
     "store/quarantine/held.py:_write": "its callers ask: settle, expire_settled, drop_what_may_go, rewrite",
+    "store/audit/sealing.py:_seal_some": "moves an entry from what waits into the chain",
     "store/audit/chain.py:trim": "audit entries are no mail; the setting says their age, and an entry says they went",
     "store/retention/rows.py:take_hold": "the hold itself, released by a person, with an audit entry",
     "store/retention/rows.py:take_rule": "the rule itself, removed by a person, with an audit entry",
