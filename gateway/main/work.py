@@ -83,7 +83,7 @@ def kinds_of(services: Services) -> tuple[Kind, ...]:
         Kind("sweep-expired", sweep, every_s=UPKEEP_S),
         Kind("retention", retain, every_s=HOUR_S),
         Kind("give-back-disk", give_back, every_s=10 * MINUTE_S),
-        Kind("collect-blobs", collect, every_s=UPKEEP_S),
+        Kind("collect-blobs", collect, every_s=UPKEEP_S, lease_s=2 * COLLECT_PAUSE_S),  # it mostly sleeps
         Kind("sweep-blobs", sweep_blobs, every_s=HOUR_S),
     )
 

@@ -71,6 +71,8 @@ def state(view: AccountView, email_id: int) -> EmailState | None:
 def add(txn: AccountTxn, new: NewEmail, into: Sequence[MailboxId]) -> tuple[Email, EmailState]:
     """Add an email to one or more mailboxes. Raises NoSuchMailbox, OverQuota, AccountClosed."""
     keywords = _checked(new.keywords)
+    numbers = (keys.LAST_ID, keys.MODSEQ, *map(keys.mailbox, into), *map(keys.counts, into))
+    txn.prefetch((*numbers, *threads.names_of(new.digest)))
     _check_mailboxes(txn, into)
     quota.take(txn, new.digest.size, may_exceed=new.may_exceed)
     email_id = EmailId(txn.next_id())
