@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from imapclient import IMAPClient
 
+from store.blob.sealing import new_key
 from tests.support.gateway import CONFIG, PASSWORD, mailward, serving
 from tests.support.letters import letter
 
@@ -21,9 +22,9 @@ def test_a_large_mail_is_kept_elsewhere_and_comes_back(
         server = request.getfixturevalue("s3_server")
         more = f'[store]\nblobs = "{server.url()}"\ns3_credentials = "{server.credentials()}"\nkey_file = "store.key"\n'
     config = tmp_path / "mailward.toml"
-    config.write_text(CONFIG.format(workers=2, dns=dns, limits="", more=more))
+    config.write_text(CONFIG.format(workers=1, dns=dns, limits="", more=more))
     keys = tmp_path / "store.key"
-    keys.write_text(mailward("store", "key").stdout)
+    keys.write_text(new_key() + "\n")
     command = ("--config", str(config))
     mailward("user", "add", "ana@example.com", "--password-stdin", *command, stdin=PASSWORD + "\n")
     with serving(tmp_path, dns) as gateway, gateway.smtp() as client:
@@ -35,7 +36,7 @@ def test_a_large_mail_is_kept_elsewhere_and_comes_back(
         kept = b"".join(path.read_bytes() for path in (tmp_path / "blobs").rglob("*.*"))
         assert kept
         assert LINES[:200].encode() not in kept
-    keys.write_text(mailward("store", "key").stdout + keys.read_text())
+    keys.write_text(new_key() + "\n" + keys.read_text())
     with serving(tmp_path, dns) as gateway:
         assert "no other key is needed" in mailward("store", "rekey", *command).stdout
         keys.write_text(keys.read_text().splitlines()[0] + os.linesep)
