@@ -13,14 +13,14 @@ from datetime import UTC, datetime
 from itertools import islice
 
 from store.blob import chunks
-from store.blob.chunks import BLOB, BlobShape, object_name
+from store.blob.chunks import BlobShape, object_name
 from store.blob.contract import BlobId
 from store.blob.objects import ObjectMissing
 from store.blob.opening import noted_keys
 from store.changes.engine import Store, StoreView
 from store.kv.contract import ReadTxn, StoreError
+from store.kv.foundationdb import FoundationKeyValueStore
 from store.schema.version import SCHEMA
-from store.upkeep import presence
 from store.upkeep.backup.folder import (
     FORMAT,
     ID_OCTETS,
@@ -34,16 +34,13 @@ from store.upkeep.backup.folder import (
     Writer,
     known_ids,
 )
+from store.upkeep.backup.segments import Segments, rows_of, take_in_slices
 
 PACK_OCTETS = 64 << 20
-SEGMENT_ROWS, SEGMENT_OCTETS = 2_000, 8 << 20  #: at least, and at most
-_CUT = 512  # one key in so many ends a segment that is long enough
 _PAGE = 500
 _READ_OCTETS = 4 << 20
 _SMALL_FRAMES, _AT_ONCE = 4, 32  # blobs of so few frames are read together: at most 8 MiB
 _MANY_PACKS = 100
-_AFTER_BLOBS = bytes([BLOB[0] + 1])
-_END = b"\xff" * 8
 
 Tell = Callable[[str, int], None]
 """(what is being done, how many so far)"""
@@ -82,20 +79,27 @@ class _Packs:
         self.writer, self.ids = None, []
 
 
-async def create(store: Store, folder: Folder, source: str, tell: Tell) -> Manifest:
+async def create(store: Store, folder: Folder, source: str, tell: Tell, *, in_slices: bool | None = None) -> Manifest:
     """Write a backup; it counts once its manifest is there, which the caller writes after verifying.
+
+    ``in_slices``: without one long snapshot; None: where the backend has none.
 
     Raises StoreError, OSError.
     """
     packs = _Packs(folder, _usable(folder))
     await _copy_blobs(store, packs, tell)
     packs.finish()
-    taken = await store.read(lambda view: _take(view, folder, packs, tell))
+    if in_slices is None:
+        in_slices = isinstance(store.kv, FoundationKeyValueStore)
+    if in_slices:
+        taken = await _take_in_slices(store, folder, packs, tell)
+    else:
+        taken = await store.read(lambda view: _take(view, folder, packs, tell))
     before = len(packs.usable)
     for blob, shape, meta in taken.objects:
         await _copy_object(store, packs, blob, shape, meta)
     packs.finish()
-    return await _manifest(store, folder, source, taken, packs, before)
+    return await _manifest(store, folder, source, taken, packs, before, not in_slices)
 
 
 def _usable(folder: Folder) -> list[str]:
@@ -234,25 +238,43 @@ class _Taken:
     objects: list[tuple[BlobId, BlobShape, bytes]] = field(default_factory=list)
 
 
+async def _take_in_slices(store: Store, folder: Folder, packs: _Packs, tell: Tell) -> _Taken:
+    """The same where no snapshot is long."""
+    segments = Segments(folder)
+    try:
+        await take_in_slices(store, segments)
+        segments.finish()
+    finally:
+        segments.abandon()
+    taken = _Taken(segments.entries, segments.rows)
+    tell("rows", taken.rows)
+    await _copy_blobs(store, packs, tell)  # what came meanwhile
+    packs.finish()
+    known, after = _Known(folder, list(packs.usable)), None
+    while page := await store.read(lambda view, after=after: list(islice(_blobs(view.kv, after), _PAGE))):  # type: ignore[misc]
+        for blob in page:
+            if known.has(_entry(blob.id, blob.meta)):  # else it came just now, and no row of the backup names it
+                taken.blobs, taken.blob_octets = taken.blobs + 1, taken.blob_octets + blob.shape.size
+                taken.elsewhere += bool(blob.shape.generation)
+        after = page[-1].id
+    taken.live = known.live
+    return taken
+
+
 def _take(view: StoreView, folder: Folder, packs: _Packs, tell: Tell) -> _Taken:
     """All rows of one snapshot, and blobs that are in no pack yet. May be run again: it begins anew."""
-    taken = _Taken()
     if packs.writer is not None:
         packs.writer.abandon()
     packs.writer, packs.ids = None, []
-    writer = Writer(folder.path / "segments", "zst", True)
+    segments = Segments(folder)
     try:
-        for key, value in _rows(view.kv):
-            writer.add(ROW, key, value)
-            taken.rows += 1
-            if _is_cut(writer, key):
-                taken.segments.append(SegmentEntry(writer.finish(), writer.rows, writer.octets))
-                writer = Writer(folder.path / "segments", "zst", True)
-                tell("rows", taken.rows)
-        if writer.rows:
-            taken.segments.append(SegmentEntry(writer.finish(), writer.rows, writer.octets))
+        for key, value in rows_of(view.kv):
+            if segments.add(key, value):
+                tell("rows", segments.rows)
+        segments.finish()
     finally:
-        writer.abandon()
+        segments.abandon()
+    taken = _Taken(segments.entries, segments.rows)
     known = _Known(folder, list(packs.usable))
     for blob in _blobs(view.kv):
         taken.blobs, taken.blob_octets = taken.blobs + 1, taken.blob_octets + blob.shape.size
@@ -270,24 +292,10 @@ def _take(view: StoreView, folder: Folder, packs: _Packs, tell: Tell) -> _Taken:
     return taken
 
 
-def _rows(view: ReadTxn) -> Iterator[tuple[bytes, bytes]]:
-    for start, end in ((b"", BLOB), (_AFTER_BLOBS, _END)):
-        for key, value in view.scan(start, end):
-            if not key.startswith(presence.PREFIX):
-                yield key, value
-
-
-def _is_cut(writer: Writer, key: bytes) -> bool:
-    """Where a segment ends depends on keys alone, so that a row more moves no boundary but its own."""
-    if writer.octets >= SEGMENT_OCTETS:
-        return True
-    if writer.rows < SEGMENT_ROWS:
-        return False
-    return int.from_bytes(hashlib.blake2b(key, digest_size=4).digest(), "big") % _CUT == 0
-
-
-async def _manifest(store: Store, folder: Folder, source: str, taken: _Taken, packs: _Packs, before: int) -> Manifest:
-    keys = await store.read(lambda view: noted_keys(view.kv))
+async def _manifest(
+    store: Store, folder: Folder, source: str, taken: _Taken, packs: _Packs, before: int, is_one_moment: bool
+) -> Manifest:
+    names = await store.read(lambda view: noted_keys(view.kv))
     sizes = await asyncio.to_thread(folder.packs)
     entries = []
     for index, name in enumerate(packs.usable):
@@ -299,12 +307,12 @@ async def _manifest(store: Store, folder: Folder, source: str, taken: _Taken, pa
         datetime.fromtimestamp(store.clock(), UTC).strftime("%Y%m%dT%H%M%S.%fZ"),
         SCHEMA,
         source,
-        True,
+        is_one_moment,
         taken.rows,
         taken.blobs,
         taken.blob_octets,
         taken.elsewhere,
-        tuple(sorted(key.hex() for key in keys)),
+        tuple(sorted(name.hex() for name in names)),
         tuple(taken.segments),
         tuple(entries),
     )

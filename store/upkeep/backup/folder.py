@@ -18,7 +18,7 @@ import zstandard
 from store.kv.contract import StoreError
 
 FORMAT = 1
-_LENGTHS = struct.Struct(">II")
+LENGTHS = struct.Struct(">II")  #: of a key and its value
 ID_OCTETS = 32 + 8  #: of an entry of a pack's list: the mail's address, and the start of the hash of its row
 _READ = 1 << 20
 _MOST = 64 << 20  # longest key, value or piece that is read back
@@ -185,7 +185,7 @@ class Writer:
             self._path = self.folder / f"new-{os.getpid()}-{id(self)}"
             self._file = os.fdopen(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
             self._packer = zstandard.ZstdCompressor(3).compressobj() if self.compress else None
-        record = kind + _LENGTHS.pack(len(key), len(value)) + key + value
+        record = kind + LENGTHS.pack(len(key), len(value)) + key + value
         self._write(self._packer.compress(record) if self._packer is not None else record)
         self.rows, self.octets = self.rows + 1, self.octets + len(record)
 
@@ -237,9 +237,9 @@ def records(path: Path, *, is_packed: bool) -> Iterator[tuple[bytes, bytes, byte
 
 
 def _taken(buffer: bytearray, path: Path) -> Iterator[tuple[bytes, bytes, bytes]]:
-    at, head = 0, 1 + _LENGTHS.size
+    at, head = 0, 1 + LENGTHS.size
     while len(buffer) - at >= head:
-        key_octets, value_octets = _LENGTHS.unpack_from(buffer, at + 1)
+        key_octets, value_octets = LENGTHS.unpack_from(buffer, at + 1)
         if key_octets + value_octets > _MOST:
             raise BackupDamaged(f"{path} is damaged: a record says it has {key_octets + value_octets} octets")
         end = at + head + key_octets + value_octets

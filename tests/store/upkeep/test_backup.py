@@ -17,7 +17,7 @@ from store.kv.memory import MemoryKeyValueStore
 from store.kv.opening import open_kv
 from store.mail import emails
 from store.schema.version import SchemaNewer, Unfinished, check
-from store.upkeep.backup import create as creating
+from store.upkeep.backup import segments
 from store.upkeep.backup.create import create
 from store.upkeep.backup.folder import BackupDamaged, Folder, Manifest, records
 from store.upkeep.backup.restore import NotEmpty, restore
@@ -100,6 +100,21 @@ async def test_a_backup_can_be_restored_into_any_backend(backend: str, tmp_path:
     await again.close()
 
 
+async def test_without_a_long_snapshot_each_account_is_of_one_moment(source: Store, tmp_path: Path) -> None:
+    """As on FoundationDB; fsck puts in order what spans accounts."""
+    folder = Folder(tmp_path / "backups")
+    folder.make()
+    manifest = (await create(source, folder, "memory", quiet, in_slices=True)).sealed()
+    assert not manifest.is_one_moment
+    verify(folder, manifest, quiet)
+    assert check_links(folder, manifest) == 0
+    again = built(**same_options(source, tmp_path))
+    await restore(again, folder, manifest, quiet)
+    assert await describe(again) == await describe(source)
+    await assert_sound(again)
+    await again.close()
+
+
 async def test_the_second_backup_copies_only_what_is_new(source: Store, tmp_path: Path) -> None:
     folder = Folder(tmp_path / "backups")
     first = await backed_up(source, folder)
@@ -114,8 +129,8 @@ async def test_the_second_backup_copies_only_what_is_new(source: Store, tmp_path
 
 
 async def test_segments_that_did_not_change_are_shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(creating, "SEGMENT_ROWS", 50)
-    monkeypatch.setattr(creating, "_CUT", 8)
+    monkeypatch.setattr(segments, "SEGMENT_ROWS", 50)
+    monkeypatch.setattr(segments, "CUT", 8)
     store = built()
     bob = await new_account(store)
     for number in range(300):
