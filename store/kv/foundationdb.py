@@ -18,7 +18,7 @@ from typing import Any, Self, TypeVar
 
 from store.kv.commit import GroupLimits, GroupStats, GroupWriter, Inbox, Repeatable, Ticket, TransactionLost, deliver
 from store.kv.contract import ReadTxn, StoreError, StoreUnavailable, WriteTxn
-from store.kv.foundationdb_binding import Binding, Place, Transaction, code_of, load, opened, place_of
+from store.kv.foundationdb_binding import Binding, Place, Reads, Transaction, code_of, load, opened, place_of
 from store.kv.foundationdb_link import (
     MAX_KEY_OCTETS,
     MAX_TRANSACTION_OCTETS,
@@ -71,7 +71,7 @@ class FoundationLedger:
         self._deadline = deadline
         self._pending = Pending()
         self._transaction = self._link.begin(deadline)
-        self._rows = Remembering(LinkRows(self._link, self._transaction, self._prefix))
+        self._rows = _remembered(self._link, self._transaction, self._prefix)
 
     def run(self, body: Callable[[WriteTxn], Any]) -> Any:
         assert self._rows is not None
@@ -128,6 +128,11 @@ class FoundationLedger:
         self._mark.remove()
 
 
+def _remembered(link: Link, reads: Reads, prefix: bytes) -> Remembering:
+    rows = LinkRows(link, reads, prefix)
+    return Remembering(rows, rows.many)
+
+
 @dataclass(slots=True)
 class _Reader:
     """A reader thread: each body in one snapshot."""
@@ -158,7 +163,7 @@ class _Reader:
         """Run the body once; why FoundationDB gave up, if it did."""
         ticket.result = ticket.error = None
         try:
-            rows = LinkRows(self.link, self.link.begin(ticket.deadline).snapshot, self.prefix)
+            rows = _remembered(self.link, self.link.begin(ticket.deadline).snapshot, self.prefix)
         except StoreError as error:
             return error
         txn = ReadingTxn(rows)

@@ -120,6 +120,14 @@ class LinkRows:
         except self._link.binding.FDBError as error:
             raise self._link.refusal(error) from error
 
+    def many(self, keys: list[bytes]) -> list[Row]:
+        """Asked for together, so that they cost one round trip."""
+        try:
+            asked = [(key, self._reads.get(self._prefix + key)) for key in keys if len(key) <= MAX_KEY_OCTETS]
+            return [(key, value) for key, future in asked if (value := future.value) is not None]
+        except self._link.binding.FDBError as error:
+            raise self._link.refusal(error) from error
+
     def page(self, start: bytes, end: bytes, reverse: bool, rows: int) -> list[Row]:
         cut = len(self._prefix)
         try:
