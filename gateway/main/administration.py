@@ -161,13 +161,20 @@ def list_held(config_path: Path, *, as_json: bool) -> int:
     return with_store(config_path, work)
 
 
-def settle_held(config_path: Path, reception: str, *, release: bool, learn: bool) -> int:
+def settle_held(
+    config_path: Path, reception: str, *, release: bool, learn: bool, addresses: tuple[str, ...] = ()
+) -> int:
+    """Release or delete a held mail: all its copies, or those for some addresses."""
+
     async def work(store: Store) -> int:
         acts = Quarantine(store, label_of_octets, utc_now)
         try:
-            moved = await (acts.release if release else acts.delete)(reception, COMMAND_LINE, learn=learn)
+            moved = await (acts.release if release else acts.delete)(
+                reception, COMMAND_LINE, addresses=addresses or None, learn=learn
+            )
         except NotHeld:
-            print(f"mailward: no mail with the id {reception} is held (any more)", file=sys.stderr)
+            whom = f" for {', '.join(addresses)}" if addresses else ""
+            print(f"mailward: no mail with the id {reception} is held{whom} (any more)", file=sys.stderr)
             return 1
         print(f"  {'released to' if release else 'deleted for'} {', '.join(copy.address for copy in moved)}")
         return 0

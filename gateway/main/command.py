@@ -174,22 +174,24 @@ def quarantine_list(config_path: Path, as_json: bool) -> None:
 @click.argument("reception")
 @click.option("--config", "config_path", type=click.Path(path_type=Path), required=True)
 @click.option("--learn", is_flag=True, help="Also learn that mail like this is wanted.")
-def quarantine_release(reception: str, config_path: Path, learn: bool) -> None:
+@click.option("--for", "addresses", multiple=True, help="Only the copy for this recipient.")
+def quarantine_release(reception: str, config_path: Path, learn: bool, addresses: tuple[str, ...]) -> None:
     """Deliver a held mail to its recipients."""
     from gateway.main.administration import settle_held
 
-    sys.exit(settle_held(config_path, reception, release=True, learn=learn))
+    sys.exit(settle_held(config_path, reception, release=True, learn=learn, addresses=addresses))
 
 
 @quarantine.command(name="delete")
 @click.argument("reception")
 @click.option("--config", "config_path", type=click.Path(path_type=Path), required=True)
 @click.option("--learn", is_flag=True, help="Also learn that mail like this is unwanted.")
-def quarantine_delete(reception: str, config_path: Path, learn: bool) -> None:
+@click.option("--for", "addresses", multiple=True, help="Only the copy for this recipient.")
+def quarantine_delete(reception: str, config_path: Path, learn: bool, addresses: tuple[str, ...]) -> None:
     """Give a held mail up."""
     from gateway.main.administration import settle_held
 
-    sys.exit(settle_held(config_path, reception, release=False, learn=learn))
+    sys.exit(settle_held(config_path, reception, release=False, learn=learn, addresses=addresses))
 
 
 @main.group()
