@@ -7,7 +7,7 @@ from store.accounts.account import Account
 from store.audit import chain
 from store.blob.contract import Staged
 from store.changes.engine import Store, StoreTxn
-from store.mail import emails, kept, mailboxes, reading
+from store.mail import emails, kept, mailboxes, reading, uploads
 from store.mail.model import Email, EmailId
 from store.quarantine import held as quarantine
 from store.quarantine.held import HELD, RELEASED, Held, HeldCopy
@@ -250,3 +250,13 @@ async def test_accounts_are_looked_at_one_by_one(store: Store) -> None:
         await store.write(lambda txn, name=name: accounts.create(txn, name, "", "", NOW // 1000))  # type: ignore[misc]
     await retention.run(store, Ages(), on_account=seen.append)
     assert seen == ["a@b.example", "b@b.example"]
+
+
+async def test_mail_that_is_kept_back_is_no_longer_its_owners_to_read(store: Store) -> None:
+    bob = await new_account(store)
+    email = await mail(store, bob, 10)
+    await put(store, Hold("case", (BOB,), (), (), 0, 0, "", "", NOW))
+    assert await store.read(lambda view: uploads.ownership(view, bob.id, email.blob)) is not None
+    await destroy(store, bob, email)
+    assert await store.read(lambda view: has_link(view, email.blob))
+    assert await store.read(lambda view: uploads.ownership(view, bob.id, email.blob)) is None
