@@ -60,6 +60,12 @@ keep_days = 30                        # quarantine_days of a domain overrides it
 [retention]                           # of records; how long mail is kept: `mailward retention`
 trace_days = 0                        # 0 is for ever
 
+[quota]                               # limits: `mailward user quota`, `mailward domain add --octets`
+when_full = "later"                   # or "refuse": senders to a full mailbox get their mail back at once
+
+[outbound]
+relay = ""                            # "host:port" that takes mail for outside addresses of aliases
+
 [pyzor]
 servers = []                          # "public.pyzor.org:24441"; empty asks nobody
 
