@@ -269,7 +269,7 @@ async def _blobs(store: Store, progress: Progress) -> AsyncIterator[Finding]:
 async def _missed(store: Store, blob: BlobId) -> list[Finding]:
     """A damaged blob, looked at once more, by those who would miss it."""
     fault = await store.blobs.fault_of(blob)
-    owners = await store.read(lambda view: flow.owners_of(Look(view), blob))
-    if fault is None or fault == flow.NOT_WHOLE:  # then its links are findings
+    owners, has_row = await store.read(lambda view: (flow.owners_of(Look(view), blob), flow.is_whole(Look(view), blob)))
+    if fault is None or (fault == flow.NOT_WHOLE and not has_row):  # without a row its links are findings
         return []
     return [Finding(owner, f"its octets {blob.hex()[:16]}: {fault}") for owner in owners]

@@ -33,13 +33,16 @@ def check_link(look: Look, key: bytes, value: bytes) -> Iterator[Finding]:
     if not _owner_is_there(look, blob, owner):
         what = f"{_named(look, owner)} is not there, so the octets are never collected"
         yield Finding(where, what, key, _DROP, delete(key))
-    else:
-        try:
-            is_whole = shape_of(look.view.kv, blob) is not None
-        except StoreError:
-            is_whole = False
-        if not is_whole:
-            yield Finding(where, f"{_named(look, owner)}: its octets are {NOT_WHOLE}", key)
+    elif not is_whole(look, blob):
+        yield Finding(where, f"{_named(look, owner)}: its octets are {NOT_WHOLE}", key)
+
+
+def is_whole(look: Look, blob: BlobId) -> bool:
+    """Whether a row says that all of a blob was written. What became of the octets since: the look at blobs."""
+    try:
+        return shape_of(look.view.kv, blob) is not None
+    except StoreError:
+        return False
 
 
 def _owner_is_there(look: Look, blob: BlobId, owner: bytes) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -336,3 +337,54 @@ def test_bad_stores_get_a_sentence_and_no_damage(
     assert "Traceback" not in said
     assert code in {expected, 2}
     assert house.file.read_bytes() == before
+
+
+BAD_OBJECTS: dict[str, Callable[[bytes], bytes | None]] = {
+    "truncated": lambda octets: octets[:-100],
+    "flipped": lambda octets: octets[:-50] + bytes([octets[-50] ^ 1]) + octets[-49:],
+    "empty": lambda octets: b"",
+    "gone": lambda octets: None,
+    "another mail's": lambda octets: octets[:8] + octets[8:][::-1],
+}
+
+
+@pytest.mark.parametrize("harm", BAD_OBJECTS.values(), ids=BAD_OBJECTS)
+def test_bad_octets_elsewhere_are_named_and_left_alone(harm: Callable[[bytes], bytes | None], tmp_path: Path) -> None:
+    house = House(tmp_path)
+    house.config.write_text(f'[store]\nblobs = "files:{tmp_path / "large"}"\n[domain."b.example"]\n')
+
+    async def fill(store: Store) -> None:
+        bob = await new_account(store)
+        await deliver(store, bob, Letter("Small", "small@a.example").octets())
+        await deliver(store, bob, Letter("Large", body=LARGE).octets())
+
+    house.work(fill)
+    (path,) = [each for each in (tmp_path / "large").rglob("*.*") if each.is_file() and len(each.name) > 64]
+    octets = harm(path.read_bytes())
+    if octets is None:
+        path.unlink()
+    else:
+        path.write_bytes(octets)
+    code, said = house.run("fsck", "--repair")
+    assert (code, said.count("\n")) == (1, 2), said
+    assert 'bob@b.example email 8 "Large" in INBOX uid 2: its octets' in said
+    assert "no repair can mend that" in said
+    assert house.work(subjects) == ["Small", "Large"]
+
+
+def test_a_backup_onto_a_full_disk_is_no_backup(house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "backups"
+    real = os.fsync
+
+    def full(file: int) -> None:
+        if ".pack" in os.readlink(f"/proc/self/fd/{file}") or "backups" in os.readlink(f"/proc/self/fd/{file}"):
+            raise OSError(28, "No space left on device")
+        real(file)
+
+    monkeypatch.setattr(os, "fsync", full)
+    code, said = house.run("backup", str(folder))
+    assert code == 3 and "No space left on device" in said
+    monkeypatch.undo()
+    assert CliRunner().invoke(main, ["backup", "list", str(folder)]).output == ""
+    assert house.json("backup", str(folder))["missing_mails"] == 0
+    assert not list(folder.rglob("new-*"))
