@@ -25,6 +25,7 @@ from store.kv.foundationdb_link import (
     TOO_LARGE,
     Link,
     LinkRows,
+    bound,
     has_not_landed,
     too_large,
 )
@@ -58,7 +59,7 @@ class FoundationLedger:
         self._link = link
         self._prefix = place.rows
         self._mark = Mark(link, place.marks)
-        self._pending = Pending()
+        self._pending = Pending(by_range=True)
         self._deadline = 0.0
         self._transaction: Transaction | None = None
         self._rows: Remembering | None = None
@@ -69,7 +70,7 @@ class FoundationLedger:
 
     def begin(self, deadline: float) -> None:
         self._deadline = deadline
-        self._pending = Pending()
+        self._pending = Pending(by_range=True)
         self._transaction = self._link.begin(deadline)
         self._rows = _remembered(self._link, self._transaction, self._prefix)
 
@@ -78,11 +79,11 @@ class FoundationLedger:
         return run_body(body, self._rows, self._pending, MAX_KEY_OCTETS)
 
     def commit(self) -> None:
-        if self._pending.rows:
-            self._write(self._pending.rows)
+        if self._pending.rows or self._pending.ranges:
+            self._write(self._pending.rows, self._pending.ranges or [])
         self.rollback()
 
-    def _write(self, rows: dict[bytes, bytes | None]) -> None:
+    def _write(self, rows: dict[bytes, bytes | None], ranges: list[tuple[bytes, bytes]]) -> None:
         octets = sum(len(key) + len(value or b"") for key, value in rows.items())
         if octets > MAX_TRANSACTION_OCTETS:
             raise TransactionLost(too_large(octets, len(rows)))
@@ -90,6 +91,8 @@ class FoundationLedger:
         failure = self._link.binding.FDBError
         try:
             mark = self._mark.put(self._transaction)
+            for start, end in ranges:
+                self._transaction.clear_range(self._prefix + bound(start), self._prefix + bound(end))
             for key, value in sorted(rows.items()):
                 if value is None:
                     self._transaction.clear(self._prefix + key)
@@ -116,7 +119,7 @@ class FoundationLedger:
             raise TransactionLost(Repeatable(f"FoundationDB lost a commit: {error}")) from error
 
     def rollback(self) -> None:
-        self._pending = Pending()
+        self._pending = Pending(by_range=True)
         self._transaction = self._rows = None
         self._link.end()
 

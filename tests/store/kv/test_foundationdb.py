@@ -13,7 +13,7 @@ from store.kv.foundationdb_binding import place_of
 from store.kv.foundationdb_link import MAX_KEY_OCTETS
 from tests.store.kv.gate import Gate
 from tests.support.fdb_cluster import Cluster
-from tests.support.fdb_double import Double
+from tests.support.fdb_double import Double, Transaction
 from tests.support.foundationdb import ManualClock
 
 URL = "foundationdb:?prefix=test"
@@ -358,6 +358,29 @@ async def test_bounds_longer_than_any_key_are_bounds_all_the_same(kv: Foundation
     assert await kv.read(lambda txn: [key for key, _ in txn.scan(bound, END)]) == [k for k in keys if k >= bound]
     assert await kv.read(lambda txn: [key for key, _ in txn.scan(b"", bound)]) == [k for k in keys if k < bound]
     assert await kv.read(lambda txn: txn.get(bound)) == (b"" if octets == MAX_KEY_OCTETS else None)
+
+
+async def test_a_range_is_deleted_without_being_read_and_whoever_read_in_it_repeats(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = await opened(), await opened()
+    await ours.write(lambda txn: [txn.put(b"r%04d" % n, b"v") for n in range(3_000)])
+    gate = Gate()
+
+    def body(txn: WriteTxn) -> int:
+        seen = len(list(txn.scan(b"r", b"s")))
+        gate.body(txn)
+        txn.put(b"seen", b"%d" % seen)
+        return seen
+
+    writing = asyncio.create_task(ours.write(body))
+    await _entered(gate)
+    with monkeypatch.context() as patched:
+        patched.delattr(Transaction, "read_range")
+        await theirs.write(lambda txn: txn.delete_range(b"", b"s" * 20_000))
+    gate.open()
+    assert await writing == 0
+    assert await ours.read(lambda txn: list(txn.scan(b"", END))) == [(b"seen", b"0")]
 
 
 async def test_stores_of_one_cluster_do_not_see_each_other(cluster: Cluster) -> None:
