@@ -29,12 +29,17 @@ async def seal_all(store: Store) -> int:
 
 
 async def follow(store: Store) -> None:
-    """Seal until cancelled. Several workers may: who comes second finds nothing left."""
-    while store.seals_later:
+    """Seal until cancelled. Several workers may: who comes second finds nothing left.
+
+    A store that seals in the act is looked at once: it may be the copy of one that does not.
+    """
+    while True:
         try:
             await seal_all(store)
         except StoreError as error:
             log.warning("audit.sealing", error=repr(error))
+        if not store.seals_later:
+            return
         await asyncio.sleep(POLL_S * random.uniform(0.5, 1.0))
 
 
