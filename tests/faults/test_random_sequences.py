@@ -11,10 +11,11 @@ from gateway.delivery.commit import Commit
 from gateway.envelope import ReceptionId, Recipient, RelayTarget
 from gateway.learning.labels import label_of_octets, label_of_view
 from gateway.observe.stages import Stages
-from gateway.outbound.relay import LEASE_MS, Failure, Relay, RelayBody, drop
+from gateway.outbound.relay import Failure, Relay, RelayBody, drop
 from gateway.pipeline.judge import Judgement
 from gateway.pipeline.verdict import Action, Reason, Verdict
 from gateway.quarantine.acts import Quarantine
+from gateway.work.runner import Runner
 from store.accounts.account import Account
 from store.audit import chain
 from store.blob.view import Blobs
@@ -143,8 +144,9 @@ class House:
             async def _try(self, body: RelayBody) -> Failure | None:
                 return answers[act]
 
-        self.clock.forward(milliseconds=LEASE_MS)
-        await Answered(store, "mx.example.com", self.clock).work_once()
+        kind = Answered(store, "mx.example.com", self.clock).kind()
+        self.clock.forward(seconds=kind.lease_s + 1)
+        await Runner(store, [kind], self.clock).work_once()
 
     async def _collect(self, store: Store) -> None:
         collector = Collector(store)
