@@ -72,6 +72,8 @@ servers = []                          # "public.pyzor.org:24441"; empty asks nob
 [store]
 url = ""                              # SQLite in server.data; or "rocksdb:PATH", "postgresql://USER@HOST/DATABASE",
                                       # "foundationdb:PATH?prefix=NAME" (docs/stores.md)
+# blobs = "files:blobs"                # mails over 64 KiB: a folder, or "s3://BUCKET/PREFIX?endpoint=https://HOST"
+# key_file = "store.key"               # encrypts mails; `mailward store key` makes one. Keep a copy elsewhere
 """
 
 
