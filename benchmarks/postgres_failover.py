@@ -129,11 +129,10 @@ async def through_a_server(pair: Pair, plan: Plan) -> Counts:
         more = f'[store]\nurl = "{pair.url()}"\n[model]\nlanguage = false\n'
         config = CONFIG.format(workers=2, dns=dns, limits="messages_per_connection = 100000", more=more)
         (Path(folder) / "mailward.toml").write_text(config)
-        store = await _opened(pair)
-        load = Load(_Smtp().send, await make_accounts(store, ACCOUNTS))
-        await store.close()
         with serving(Path(folder), dns) as gateway:
-            load.send = _Smtp(gateway.listen["smtp"]).send
+            store = await _opened(pair)
+            load = Load(_Smtp(gateway.listen["smtp"]).send, await make_accounts(store, ACCOUNTS))
+            await store.close()
             await _fail_over(load, pair, plan)
     return await _counted(pair, load)
 
@@ -142,13 +141,14 @@ async def through_a_server(pair: Pair, plan: Plan) -> Counts:
 class _Smtp:
     """A connection for each sender, made anew after a failure."""
 
-    address: tuple[str, int] = ("", 0)
+    address: tuple[str, int]
     clients: dict[int, aiosmtplib.SMTP] = field(default_factory=dict)
 
     async def send(self, number: int, account: AccountId, reception: str, octets: bytes) -> str:
         client = self.clients.get(number)
         if client is None or not client.is_connected:
-            client = aiosmtplib.SMTP(*self.address, timeout=120, start_tls=False)
+            host, port = self.address
+            client = aiosmtplib.SMTP(hostname=host, port=port, timeout=120, start_tls=False)
             await client.connect()
             self.clients[number] = client
         to = [f"user{account - 1}@example.com"]

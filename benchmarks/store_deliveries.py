@@ -24,7 +24,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks.delivering import Delivery, mails, make_accounts
-from store.blob.chunks import KeyValueBlobs
+from store.blob.view import Blobs
 from store.changes.announce import Announcer
 from store.changes.engine import AccountId, Store
 from store.kv.opening import open_kv
@@ -73,7 +73,7 @@ def fsync_loop(folder: Path, octets: int, seconds: float = FSYNC_SECONDS) -> flo
 async def deliver_for(url: str, senders: int, seconds: float, octets: int) -> dict[str, object]:
     """What one process does: the delivered count, its clocks, and how long each delivery took."""
     kv = await open_kv(url)
-    store = Store(kv, KeyValueBlobs(kv), Announcer())
+    store = Store(kv, Blobs(kv), Announcer())
     accounts = await make_accounts(store, ACCOUNTS)
     took: list[float] = []
     source = mails(octets, seed=os.getpid())
@@ -106,7 +106,7 @@ async def measure(backend: str, url: str, processes: int, senders: int, given: a
     before = fsync_loop(given.folder, given.octets)
     if not url.startswith("memory"):
         prepared = await open_kv(url)  # so that two processes do not both make the accounts
-        await make_accounts(Store(prepared, KeyValueBlobs(prepared), Announcer()), ACCOUNTS)
+        await make_accounts(Store(prepared, Blobs(prepared), Announcer()), ACCOUNTS)
         await prepared.close()
     command = [sys.executable, "-m", "benchmarks.store_deliveries", "--child", url,
                "--senders", str(max(1, senders // processes)), "--seconds", str(given.seconds),

@@ -162,6 +162,10 @@ class History(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     changes: int = 100_000  #: change-log rows kept of an account and kind; clients away for longer start over
 
 
+class Search(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    words: int = 100_000  #: of one mail that can be found, its first ones; a change makes every index anew
+
+
 class Console(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     title: str = "Mailward"  #: shown in the corner of every page
     behind_tls_proxy: bool = False  #: a proxy in front ends TLS, so cookies are marked Secure
@@ -198,6 +202,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     quota: Quota = Quota()
     outbound: Outbound = Outbound()
     history: History = History()
+    search: Search = Search()
     console: Console = Console()
     login: Login = Login()
 
@@ -291,6 +296,8 @@ def _check_mail(config: Config) -> None:
         raise ConfigError('quota.when_full: write "later" or "refuse"')
     if config.outbound.relay:
         host_and_port(config.outbound.relay)
+    if not 1_000 <= config.search.words <= 130_000:
+        raise ConfigError("search.words: from 1000 to 130000; a place in a mail is kept in 17 bits")
     if config.history.changes < 1_000:
         raise ConfigError("history.changes: at least 1000; with fewer, clients would start over again and again")
 

@@ -44,6 +44,7 @@ MAILBOX_FULL = Reply(452, "4.2.2", "the mailbox is full, please try again later"
 MAILBOX_FULL_FOR_GOOD = Reply(552, "5.2.2", "the mailbox is full")
 DOMAIN_DISABLED = Reply(550, "5.2.1", "this domain takes no mail at present")
 NOT_FOR_YOU = Reply(550, "5.7.1", "this group does not take mail from you")
+TOO_MANY_TARGETS = Reply(451, "4.3.5", "this address leads to too many others, please try again later")
 NO_WAY_OUT = Reply(451, "4.3.5", "this address leads to another host and none is configured, please try again later")
 RECIPIENT_UNKNOWN = Reply(550, "5.1.1", "no such user here")
 RELAY_DENIED = Reply(550, "5.7.1", "we do not relay for that domain")

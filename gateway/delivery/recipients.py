@@ -16,6 +16,7 @@ from gateway.reply import (
     NOT_FOR_YOU,
     RECIPIENT_UNKNOWN,
     RELAY_DENIED,
+    TOO_MANY_TARGETS,
     Reply,
 )
 from store.accounts import directory, domains
@@ -91,6 +92,8 @@ class Recipients:
         if row is not None and not row.is_enabled:
             return DOMAIN_DISABLED
         reached = directory.expand(view.kv, question.address, lambda name: self.is_ours(view.kv, name), question.sender)
+        if reached.is_too_many:
+            return TOO_MANY_TARGETS
         if not reached:
             return NOT_FOR_YOU if reached.is_refused else RECIPIENT_UNKNOWN
         if not reached.outside and not self._has_room(view, reached, question.octets):

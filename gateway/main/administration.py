@@ -16,11 +16,7 @@ from gateway.main.services import load_model, open_store, policy_of, utc_now
 from gateway.observe.log import configure
 from gateway.pipeline.verdict import Action, Policy, Reason, Thresholds, Verdict
 from gateway.quarantine.acts import Quarantine
-from store.accounts import account as accounts
-from store.accounts.account import AddressTaken
-from store.accounts.login import hash_password
-from store.audit import chain
-from store.changes.engine import Store, StoreTxn
+from store.changes.engine import Store
 from store.quarantine import held as quarantine
 from store.quarantine.held import NotHeld
 from store.trace import rows as trace
@@ -64,12 +60,20 @@ keep_days = 30                        # quarantine_days of a domain overrides it
 [retention]                           # of records; how long mail is kept: `mailward retention`
 trace_days = 0                        # 0 is for ever
 
+[quota]                               # limits: `mailward user quota`, `mailward domain add --octets`
+when_full = "later"                   # or "refuse": senders to a full mailbox get their mail back at once
+
+[outbound]
+relay = ""                            # "host:port" that takes mail for outside addresses of aliases
+
 [pyzor]
 servers = []                          # "public.pyzor.org:24441"; empty asks nobody
 
 [store]
 url = ""                              # SQLite in server.data; or "rocksdb:PATH", "postgresql://USER@HOST/DATABASE",
                                       # "foundationdb:PATH?prefix=NAME" (docs/stores.md)
+# blobs = "files:blobs"                # mails over 64 KiB: a folder, or "s3://BUCKET/PREFIX?endpoint=https://HOST"
+# key_file = "store.key"               # encrypts mails; `mailward store key` makes one. Keep a copy elsewhere
 """
 
 
@@ -87,40 +91,6 @@ def with_store(config_path: Path, work: Callable[[Store], Awaitable[int]]) -> in
                 await store.close()
 
         return asyncio.run(run())
-
-
-def add_user(
-    config_path: Path, address: str, name: str, password: str, *, aliases: tuple[str, ...], is_admin: bool
-) -> int:
-    local, _, domain = address.rpartition("@")
-    with told_plainly():
-        config = load(config_path)
-    rule = config.domain.get(domain.lower())
-    if not local or rule is None or rule.deliver != "local":
-        known = ", ".join(d for d, r in config.domain.items() if r.deliver == "local") or "none is configured"
-        print(f"mailward: {address}: not an address of a local domain ({known})", file=sys.stderr)
-        return 2
-    if len(password) < 8:
-        print("mailward: the password is too short; use at least 8 characters", file=sys.stderr)
-        return 2
-    hashed = hash_password(password)
-    now = utc_now()
-
-    async def work(store: Store) -> int:
-        def body(txn: StoreTxn) -> None:
-            roles = ("admin",) if is_admin else ()
-            accounts.create(txn, address, name, hashed, int(now.timestamp()), roles=roles, aliases=aliases)
-            chain.record(txn, int(now.timestamp() * 1000), COMMAND_LINE, "user.add", address.lower())
-
-        try:
-            await store.write(body)
-        except AddressTaken as error:
-            print(f"mailward: {error}: this address already has an account", file=sys.stderr)
-            return 1
-        print(f"  {address.lower()} can receive mail and sign in")
-        return 0
-
-    return with_store(config_path, work)
 
 
 def explain(reception: str, config_path: Path, *, as_json: bool) -> int:
@@ -199,13 +169,20 @@ def list_held(config_path: Path, *, as_json: bool) -> int:
     return with_store(config_path, work)
 
 
-def settle_held(config_path: Path, reception: str, *, release: bool, learn: bool) -> int:
+def settle_held(
+    config_path: Path, reception: str, *, release: bool, learn: bool, addresses: tuple[str, ...] = ()
+) -> int:
+    """Release or delete a held mail: all its copies, or those for some addresses."""
+
     async def work(store: Store) -> int:
         acts = Quarantine(store, label_of_octets, utc_now)
         try:
-            moved = await (acts.release if release else acts.delete)(reception, COMMAND_LINE, learn=learn)
+            moved = await (acts.release if release else acts.delete)(
+                reception, COMMAND_LINE, addresses=addresses or None, learn=learn
+            )
         except NotHeld:
-            print(f"mailward: no mail with the id {reception} is held (any more)", file=sys.stderr)
+            whom = f" for {', '.join(addresses)}" if addresses else ""
+            print(f"mailward: no mail with the id {reception} is held{whom} (any more)", file=sys.stderr)
             return 1
         print(f"  {'released to' if release else 'deleted for'} {', '.join(copy.address for copy in moved)}")
         return 0

@@ -11,6 +11,7 @@ from gateway.cli.verdicts import plain
 from gateway.main.administration import when, with_store
 from store.audit import chain
 from store.audit.chain import Entry
+from store.audit.sealing import seal_all
 from store.audit.verify import verify_all
 from store.changes.engine import Store, StoreView
 
@@ -26,6 +27,7 @@ def list_entries(config_path: Path, *, about: str, limit: int, as_json: bool) ->
         return list(chain.entries(view, max(chain.head_of(view.kv).seq - limit + 1, 1)))
 
     async def work(store: Store) -> int:
+        await seal_all(store)
         for entry in await store.read(look):
             if as_json:
                 print(json.dumps(_line(entry), ensure_ascii=False))
@@ -43,6 +45,7 @@ def verify(config_path: Path, *, seal: str, seq: int, as_json: bool) -> int:
     anchors = {seq: bytes.fromhex(seal)} if seal else {}
 
     async def work(store: Store) -> int:
+        await seal_all(store)
         base, head = await store.read(lambda view: (chain.base_of(view.kv), chain.head_of(view.kv)))
         with tqdm(total=head.seq - base.seq, unit=" entries", disable=None) as bar:
             broken, head = await verify_all(store, anchors, bar.update)
@@ -67,6 +70,7 @@ def verify(config_path: Path, *, seal: str, seq: int, as_json: bool) -> int:
 
 def show_head(config_path: Path, *, as_json: bool) -> int:
     async def work(store: Store) -> int:
+        await seal_all(store)
         head = await store.read(lambda view: chain.head_of(view.kv))
         if as_json:
             print(json.dumps({"seq": head.seq, "head": head.seal.hex()}))
@@ -91,6 +95,7 @@ def export(config_path: Path, *, names: bool) -> int:
         return lines
 
     async def work(store: Store) -> int:
+        await seal_all(store)
         start = 1
         while lines := await store.read(lambda view, at=start: look(view, at)):  # type: ignore[misc]
             for line in lines:

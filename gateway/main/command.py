@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from gateway.main import compliance_commands, key_commands, store_commands
+from gateway.main import compliance_commands, key_commands, people_commands, store_commands
 
 CONFIG = click.option(
     "--config", "config_path", type=click.Path(path_type=Path, dir_okay=False), help="Configuration file (TOML)."
@@ -156,31 +156,6 @@ def evaluate(ham: Path, spam: Path, model: Path | None, as_json: bool) -> None:
 
 
 @main.group()
-def user() -> None:
-    """Accounts."""
-
-
-@user.command(name="add")
-@click.argument("address")
-@click.option("--config", "config_path", type=click.Path(path_type=Path), required=True, help="Configuration file.")
-@click.option("--name", default="", help="Name for people.")
-@click.option("--alias", "aliases", multiple=True, help="Another address of the same account.")
-@click.option("--admin", is_flag=True, help="May see and release all held mail.")
-@click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
-def user_add(
-    address: str, config_path: Path, name: str, aliases: tuple[str, ...], admin: bool, password_stdin: bool
-) -> None:
-    """Make an account with its mailboxes.
-
-    Example: printf %s "$PASSWORD" | mailward user add ana@example.com --password-stdin --config mailward.toml
-    """
-    from gateway.main.administration import add_user
-
-    password = sys.stdin.readline().rstrip("\r\n") if password_stdin else click.prompt("Password", hide_input=True)
-    sys.exit(add_user(config_path, address, name, password, aliases=aliases, is_admin=admin))
-
-
-@main.group()
 def quarantine() -> None:
     """Held mail."""
 
@@ -199,22 +174,24 @@ def quarantine_list(config_path: Path, as_json: bool) -> None:
 @click.argument("reception")
 @click.option("--config", "config_path", type=click.Path(path_type=Path), required=True)
 @click.option("--learn", is_flag=True, help="Also learn that mail like this is wanted.")
-def quarantine_release(reception: str, config_path: Path, learn: bool) -> None:
+@click.option("--for", "addresses", multiple=True, help="Only the copy for this recipient.")
+def quarantine_release(reception: str, config_path: Path, learn: bool, addresses: tuple[str, ...]) -> None:
     """Deliver a held mail to its recipients."""
     from gateway.main.administration import settle_held
 
-    sys.exit(settle_held(config_path, reception, release=True, learn=learn))
+    sys.exit(settle_held(config_path, reception, release=True, learn=learn, addresses=addresses))
 
 
 @quarantine.command(name="delete")
 @click.argument("reception")
 @click.option("--config", "config_path", type=click.Path(path_type=Path), required=True)
 @click.option("--learn", is_flag=True, help="Also learn that mail like this is unwanted.")
-def quarantine_delete(reception: str, config_path: Path, learn: bool) -> None:
+@click.option("--for", "addresses", multiple=True, help="Only the copy for this recipient.")
+def quarantine_delete(reception: str, config_path: Path, learn: bool, addresses: tuple[str, ...]) -> None:
     """Give a held mail up."""
     from gateway.main.administration import settle_held
 
-    sys.exit(settle_held(config_path, reception, release=False, learn=learn))
+    sys.exit(settle_held(config_path, reception, release=False, learn=learn, addresses=addresses))
 
 
 @main.group()
@@ -279,9 +256,11 @@ def config_example() -> None:
 
 for group in (compliance_commands.audit, compliance_commands.hold, compliance_commands.retention):
     main.add_command(group)
+for group in (people_commands.user, people_commands.domain, people_commands.alias, people_commands.group):
+    main.add_command(group)
 main.add_command(compliance_commands.erase)
 
 for command in (key_commands.key, key_commands.rekey):
     store_commands.store.add_command(command)
-for command in (store_commands.store, store_commands.fsck):
+for command in (store_commands.store, store_commands.fsck, store_commands.backup, store_commands.restore):
     main.add_command(command)

@@ -63,7 +63,7 @@ from store.changes.engine import Store
 from store.changes.opening import hints_of
 from store.kv.contract import KeyValueStore
 from store.kv.memory import MemoryKeyValueStore
-from store.kv.opening import open_kv
+from store.kv.opening import has_rivals, open_kv
 from store.labels.rows import Label
 from store.message.model import Message
 from store.schema.version import check as check_schema
@@ -153,7 +153,7 @@ async def open_store(config: Config | None, *, any_schema: bool = False) -> Stor
             raise
         announcer = Announcer(hints_of(url, folder / "hints"))
     await announcer.start()
-    return Store(kv, blobs, announcer)
+    return Store(kv, blobs, announcer, seals_later=config is not None and has_rivals(config.store.url))
 
 
 async def _open_blobs(config: Config, kv: KeyValueStore, folder: Path) -> Blobs:

@@ -4,8 +4,6 @@ import asyncio
 import os
 import signal
 import sys
-import time
-from collections import deque
 from collections.abc import Callable
 
 import structlog
@@ -20,8 +18,7 @@ from store.kv.contract import StoreError
 log = structlog.get_logger()
 
 SERVICES = ("smtp", "imap", "imaps", "http", "https")
-QUICK_DEATHS = 5  #: in QUICK_S seconds, before the supervisor gives up
-QUICK_S = 30.0
+STILLBIRTHS = 5  #: workers in a row that died before they were ready, after which the supervisor gives up
 STOP_S = 20.0
 
 #: How long a thread may keep the interpreter. SQLite's thread gives it up at every step, so with Python's 5 ms a
@@ -61,7 +58,8 @@ class Supervisor:
         self._addresses = addresses
         self._workers = workers
         self._pids: dict[int, int] = {}
-        self._deaths: deque[float] = deque(maxlen=QUICK_DEATHS)
+        self._pipes: dict[int, int] = {}  #: on which workers that replaced others say they are ready
+        self._stillbirths = 0
         self._stopping = False
         #: Nothing is ever written to it: when the supervisor is gone, however it went, workers read its end and stop.
         self._lifeline, self._held_open = os.pipe()
@@ -85,21 +83,32 @@ class Supervisor:
                 continue
             number = self._pids.pop(pid, None)
             if number is not None and not self._stopping:
-                code = self._replace(number, status)
+                code = self._replace(number, status, was_ready=self._was_ready(pid))
         return code
 
-    def _replace(self, number: int, status: int) -> int:
+    def _was_ready(self, pid: int) -> bool:
+        """Whether a worker that is dead now had begun to serve; the first ones had."""
+        pipe = self._pipes.pop(pid, None)
+        if pipe is None:
+            return True
+        os.set_blocking(pipe, False)  # a process that the worker started may still hold the other end
+        return _is_ready(pipe)
+
+    def _replace(self, number: int, status: int, *, was_ready: bool) -> int:
+        """Start another worker. One that served may die as often as it likes: killed, out of memory, a bad mail."""
         exit_code = os.waitstatus_to_exitcode(status)
         if exit_code == worker_refused:
             self._stop()  # it said why; starting it again would only repeat it
             return 1
         log.error("worker.died", worker=number, exit_code=exit_code)
-        self._deaths.append(time.monotonic())
-        if len(self._deaths) == QUICK_DEATHS and self._deaths[-1] - self._deaths[0] < QUICK_S:
-            log.error("supervisor.gives_up", deaths=QUICK_DEATHS, seconds=QUICK_S)
+        self._stillbirths = 0 if was_ready else self._stillbirths + 1
+        if self._stillbirths == STILLBIRTHS:
+            log.error("supervisor.gives_up", never_ready=STILLBIRTHS)
             self._stop()
             return 1
-        os.close(self._spawn(number))
+        pipe = self._spawn(number)
+        pid = next(pid for pid, its_number in self._pids.items() if its_number == number)
+        self._pipes[pid] = pipe
         return 0
 
     def _stop(self, *_: object) -> None:
@@ -159,6 +168,8 @@ def _tell(pipe: int) -> None:
 def _is_ready(pipe: int) -> bool:
     try:
         return os.read(pipe, 1) == b"1"
+    except BlockingIOError:
+        return False
     finally:
         os.close(pipe)
 

@@ -20,6 +20,7 @@ from gateway.main.services import Clock, Services, build, utc_now
 from gateway.main.work import runner_of
 from gateway.net.tls import self_signed, server_context
 from gateway.observe.stages import Stages
+from gateway.work import searching
 from protocols.console import routes as console
 from protocols.console.services import ConsoleServices, ConsoleSettings
 from protocols.http.app import build_app
@@ -32,6 +33,7 @@ from protocols.jmap.services import JmapServices
 from protocols.jmap.settings import JmapSettings
 from protocols.smtp.server import SmtpServer
 from protocols.smtp.session import Edge, SmtpSettings
+from store.audit import sealing
 from store.schema.version import SchemaNewer
 from store.upkeep.presence import attend
 
@@ -162,7 +164,19 @@ def _background(services: Services) -> list[tuple[str, Work]]:
         await asyncio.to_thread(services.judging.scorer.warm_up)
         await warm_up()
 
-    return [("warm", warm), ("labels", services.opinions.follow), ("jobs", runner_of(services).run)]
+    async def index() -> None:
+        await searching.follow(services.store)
+
+    async def seal() -> None:
+        await sealing.follow(services.store)
+
+    return [
+        ("warm", warm),
+        ("labels", services.opinions.follow),
+        ("jobs", runner_of(services).run),
+        ("index", index),
+        ("seal", seal),
+    ]
 
 
 async def _kept_up(name: str, work: Work) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from gateway.retention.erase import Tally, forget_name
 from gateway.retention.person import Leftover, Person
 from store.audit import chain
+from store.audit.sealing import seal_all
 from store.changes.engine import Store, StoreTxn, StoreView
 
 FORMAT = 1
@@ -47,11 +48,13 @@ async def conclude(
     digest = digest_of(body)
     detail = ", ".join(f"{count} {kind}" for kind, count in tally.erased.items()) or "nothing"
 
-    def seal(txn: StoreTxn) -> chain.Entry:
+    def seal(txn: StoreTxn) -> None:
         forget_name(txn, who)
-        return chain.record(txn, txn.now_ms, by, ERASE, digest, detail)
+        chain.record(txn, txn.now_ms, by, ERASE, digest, detail)
 
-    entry = await store.write(seal)
+    await store.write(seal)
+    await seal_all(store)
+    entry = (await store.read(lambda view: chain.about(view, digest, 1)))[0]
     return body | {"sha256": digest, "audit": {"seq": entry.seq, "seal": entry.seal.hex()}}
 
 

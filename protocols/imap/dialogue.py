@@ -13,9 +13,11 @@ from protocols.imap.refusal import BadCommand, Disconnect, ImapRefusal, Refused
 from protocols.imap.scanner import Scanner
 from protocols.imap.session import Done, LoggedOut, NotAuthenticated, Session
 from protocols.imap.wire import BadLine, LiteralWanted, RawCommand
+from store.blob.contract import BlobMissing
 from store.kv.contract import StoreUnavailable
 from store.mail.emails import TooManyKeywords
 from store.mail.mailboxes import MailboxError, MailboxExists, MailboxHasChildren, NoSuchMailbox
+from store.mail.quota import OverQuota
 
 log = structlog.get_logger("imap")
 
@@ -80,9 +82,11 @@ class Dialogue:
             raise
         except MailboxError as error:
             raise Refused(str(error), _mailbox_code(error)) from None
+        except OverQuota as error:
+            raise Refused(str(error), b"OVERQUOTA") from None
         except TooManyKeywords as error:
             raise Refused(str(error), b"LIMIT") from None
-        except StoreUnavailable as error:
+        except (StoreUnavailable, BlobMissing) as error:  # missing: collected before its link, so it may come again
             log.warning("imap.store-unavailable", command=name, error=str(error))
             raise Refused("the store is not available, try again later", b"UNAVAILABLE") from error
         except Exception as error:  # the boundary that can answer: RFC 5530 SERVERBUG

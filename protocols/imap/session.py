@@ -7,11 +7,12 @@ from protocols.imap import flags
 from protocols.imap.channel import Channel
 from protocols.imap.refusal import Disconnect
 from protocols.imap.settings import ImapSettings
-from protocols.imap.view import Delta, MailboxView, read_delta
+from protocols.imap.view import MOST_CHANGES, Delta, MailboxView, complete, read_again, read_delta
 from protocols.imap.wire import WireLimits
 from store.accounts.account import Account
 from store.accounts.login import Logins
-from store.changes.engine import Store
+from store.changes.engine import AccountId, Store
+from store.changes.log import CannotCalculateChanges
 from store.mail.model import EmailState
 from store.mail.moves import Moved
 
@@ -103,29 +104,68 @@ class Session:
         state = self.state
         if not isinstance(state, Selected):
             return
-        view, account = state.view, state.account.id
-        since, last_uid = view.modseq, view.last_uid
-        delta = await self.store.read(
-            lambda snapshot: read_delta(snapshot.account(account), view.mailbox, since, last_uid)
-        )
-        if delta is not None:
-            if delta.is_mailbox_gone:
-                raise Disconnect("the selected mailbox was removed")
-            self._apply(view, delta)
+        view = state.view
+        if view.head and not view.uids:
+            await complete(self.store, state.account.id, view)
+        try:
+            modseq = await self._tell_changes(state)
+        except CannotCalculateChanges:
+            modseq = await self._look_again(state)
+        view.modseq = modseq
+        view.own.clear()
         if may_expunge and view.gone:
             for number in view.forget_gone():
                 self.write(b"* %d EXPUNGE\r\n" % number)
 
-    def _apply(self, view: MailboxView, delta: Delta) -> None:
-        view.modseq = delta.modseq
+    async def _tell_changes(self, state: Selected) -> int:
+        """By the log, some changes at a time; the modseq up to which the client knows everything then."""
+        view, account = state.view, state.account.id
+        since, after, last_uid = view.modseq, None, view.last_uid
+        while True:
+            delta = await self.store.read(
+                lambda snapshot, since=since, after=after: read_delta(  # type: ignore[misc]
+                    snapshot.account(account), view.mailbox, since, last_uid, after
+                )
+            )
+            if delta is None:
+                return since
+            await self._apply(account, view, delta)
+            if delta.is_complete:
+                return delta.modseq
+            since, after = delta.modseq, delta.after_object
+
+    async def _look_again(self, state: Selected) -> int:
+        """By the mailbox itself, some mails at a time, when the log does not reach back far enough."""
+        view, account, since = state.view, state.account.id, state.view.modseq
+        if view.head:
+            raise Disconnect("the mailbox changed too much meanwhile; select it again")
+        known, last_uid = view.uids[:], view.last_uid
+        first: int | None = None
+        for at in range(0, max(len(known), 1), MOST_CHANGES):
+            some = known[at : at + MOST_CHANGES]
+            after_uid = last_uid if at + MOST_CHANGES >= len(known) else None
+            delta = await self.store.read(
+                lambda snapshot, some=some, after_uid=after_uid: read_again(  # type: ignore[misc]
+                    snapshot.account(account), view.mailbox, some, since, after_uid
+                )
+            )
+            await self._apply(account, view, delta)
+            first = delta.modseq if first is None else first  # what happens meanwhile is told the next time
+        return first or since
+
+    async def _apply(self, account: AccountId, view: MailboxView, delta: Delta) -> None:
+        if delta.is_mailbox_gone:
+            raise Disconnect("the selected mailbox was removed")
+        if view.head and any(uid < view.floor for uid in (*delta.vanished, *(uid for uid, _ in delta.changed))):
+            await complete(self.store, account, view)
         view.gone.update(uid for uid in delta.vanished if view.position_of(uid) is not None)
         for uid, state in delta.changed:
             if view.own.get(uid) != state.modseq and uid not in view.gone:
                 self._write_flags(view, uid, state)
-        view.own.clear()
         if delta.arrived:
             view.arrive(delta.arrived)
             self.write(b"* %d EXISTS\r\n" % view.size)
+        await self.channel.drain()
 
     def _write_flags(self, view: MailboxView, uid: int, state: EmailState) -> None:
         at = view.position_of(uid)

@@ -11,6 +11,7 @@ from protocols.jmap.errors import MethodError, request_problem
 from protocols.jmap.methods import METHODS
 from protocols.jmap.references import Invocation, resolve
 from protocols.jmap.session import session_state
+from store.blob.contract import BlobMissing
 from store.kv.contract import StoreUnavailable
 
 _log = structlog.get_logger()
@@ -64,7 +65,7 @@ async def run_calls(request: ApiRequest, context: Context) -> dict[str, Any]:
             responses.append((name, answer, call_id))
         except MethodError as error:
             responses.append(("error", error.as_json(), call_id))
-        except StoreUnavailable:
+        except (StoreUnavailable, BlobMissing):  # missing: collected before its link, so it may come again
             responses.append(("error", {"type": "serverUnavailable"}, call_id))
         except Exception as fault:  # boundary: a defect in one method must not take the others' answers along
             _log.error("jmap.defect", method=name, account=context.account.id, exc_info=fault)

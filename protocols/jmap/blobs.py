@@ -55,6 +55,8 @@ class Blobs:
                 raise Problem(
                     429, "too many uploads are waiting to be used", headers={"Retry-After": "3600"}
                 ) from error
+            except BlobMissing as error:  # the same octets were there, and were collected before this linked them
+                raise Problem(503, "try again", headers={"Retry-After": "1"}) from error
         answer = {
             "accountId": ids.account_id(context.account.id),
             "blobId": ids.blob_id(staged.id),

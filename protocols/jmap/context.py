@@ -9,11 +9,11 @@ import msgspec
 
 from protocols.jmap import ids
 from protocols.jmap.errors import MethodError, invalid_arguments
-from protocols.jmap.search import SearchTexts
 from protocols.jmap.settings import JmapSettings
 from store.accounts.account import Account
 from store.changes.engine import AccountTxn, AccountView, Store
 from store.mail.moves import Moved
+from store.search.texts import Texts
 
 A = TypeVar("A", bound=msgspec.Struct)
 T = TypeVar("T")
@@ -22,7 +22,8 @@ CORE = "urn:ietf:params:jmap:core"
 MAIL = "urn:ietf:params:jmap:mail"
 #: Identity/get works, sending does not: accepted in "using", not advertised.
 SUBMISSION = "urn:ietf:params:jmap:submission"
-KNOWN = frozenset({CORE, MAIL, SUBMISSION})
+QUOTA = "urn:ietf:params:jmap:quota"
+KNOWN = frozenset({CORE, MAIL, QUOTA, SUBMISSION})
 
 
 @dataclass(slots=True)
@@ -33,7 +34,7 @@ class Context:
     settings: JmapSettings
     account: Account
     clock: Callable[[], datetime]
-    texts: SearchTexts
+    texts: Texts
     on_moved: Callable[[Moved], None] | None = None
     created: dict[str, str] = field(default_factory=dict)  #: creation id to id, this request's and the client's
 

@@ -10,8 +10,8 @@ from protocols.jmap.standard import Comparator, convert
 from store.mail import filters
 from store.mail.filters import Filter, Place, Share
 from store.mail.model import MailboxId
-from store.mail.query import SortBy, SortKey
-from store.mail.searchable import fold, phrases
+from store.mail.searchable import FIELD_CHARS, phrases
+from store.search.ordering import SortBy, SortKey
 
 SORT_OPTIONS = {
     "receivedAt": SortBy.RECEIVED,
@@ -24,7 +24,15 @@ SORT_OPTIONS = {
     "allInThreadHaveKeyword": SortBy.ALL_IN_THREAD,
     "someInThreadHaveKeyword": SortBy.SOME_IN_THREAD,
 }
-_PLACES = {place.name.lower(): place for place in Place}
+_PLACES = {
+    "text": Place.TEXT,
+    "from": Place.FROM,
+    "to": Place.TO,
+    "cc": Place.CC,
+    "bcc": Place.BCC,
+    "subject": Place.SUBJECT,
+    "body": Place.BODY,
+}
 _KEYWORD_SORTS = (SortBy.KEYWORD, SortBy.ALL_IN_THREAD, SortBy.SOME_IN_THREAD)
 _STRINGS = frozenset(
     {
@@ -120,7 +128,7 @@ def _date(name: str, value: str) -> int:
 def _header(value: list[str]) -> Filter:
     if not 1 <= len(value) <= 2:
         raise invalid_arguments("the filter condition header has a name and perhaps a text")
-    wanted = (fold(value[1]),) if len(value) == 2 and value[1] else ()
+    wanted = (value[1][:FIELD_CHARS],) if len(value) == 2 and value[1] else ()
     return filters.HeaderWords(value[0].lower(), wanted)
 
 

@@ -33,6 +33,7 @@ from store.changes.engine import StoreView
 from store.mail import emails
 from store.mail.model import Email, EmailState
 from store.message.model import Headers
+from store.schema import keys
 
 IN_THREAD_OCTETS = 256 * 1024  #: a larger mail is taken apart beside the event loop
 
@@ -154,6 +155,8 @@ async def get(context: Context, given: dict[str, Any]) -> dict[str, Any]:
     def body(view: StoreView) -> tuple[int, dict[str, _Found]]:
         account = view.account(context.account.id)
         found: dict[str, _Found] = {}
+        numbers = [number for text in asked if (number := ids.number_of("E", text)) is not None]
+        account.prefetch(key(number) for number in numbers for key in (keys.email, keys.state))
         for text in asked:
             number = ids.number_of("E", text)
             email = emails.get(account, number) if number is not None else None

@@ -8,13 +8,14 @@ from typing import Any
 
 from protocols.jmap import ids
 from protocols.jmap.context import Context, ms_of_date
-from protocols.jmap.errors import invalid_properties
+from protocols.jmap.errors import Refusal, invalid_properties
 from store.blob.contract import Staged
 from store.changes.engine import AccountTxn, AccountView
 from store.mail import emails, mailboxes
 from store.mail.emails import MAX_KEYWORDS, NewEmail
 from store.mail.model import MailboxId
 from store.mail.parsing import Digest, digest_octets
+from store.mail.quota import OverQuota
 
 IN_THREAD_OCTETS = 64 * 1024
 _KEYWORD = re.compile(r"[!#$&'+-\[^-z|}~]{1,255}")  # RFC 8621 §4.1.1, without ( ) { ] % * " \
@@ -57,8 +58,11 @@ def _received_ms(context: Context, received_at: Any) -> int:
 def insert(txn: AccountTxn, new: Prepared, resolve: Callable[[str], str]) -> dict[str, Any]:
     """Add a prepared mail; what the server sets is returned. Raises Refusal."""
     into = find_mailboxes(txn, new.mailboxes, resolve)
+    try:
+        email, _ = emails.add(txn, NewEmail(new.staged.id, new.digest, new.received_ms, new.keywords), into)
+    except OverQuota as error:
+        raise Refusal("overQuota", str(error)) from error
     blob = txn.store.keep(new.staged)
-    email, _ = emails.add(txn, NewEmail(blob, new.digest, new.received_ms, new.keywords), into)
     return {
         "id": ids.email_id(email.id),
         "blobId": ids.blob_id(blob),

@@ -36,7 +36,7 @@ async def query(context: Context, given: dict[str, Any]) -> dict[str, Any]:
         if arguments.filter_as_tree:
             matching = _with_parents(matching, everything)
         found = [ids.mailbox_id(mailbox.id) for mailbox in matching]
-        window = cut(found, arguments, size_of(arguments, context))
+        window = cut(found, arguments, size_of(arguments, context), arguments.anchor)
         return query_response(context, arguments, view.modseq, window, len(found))
 
     return await context.read(body)

@@ -12,11 +12,12 @@ from protocols.jmap import (
     mailbox,
     mailbox_query,
     mailbox_set,
+    quota,
     search_snippet,
     standard,
     thread,
 )
-from protocols.jmap.context import CORE, MAIL, SUBMISSION, Context, Method
+from protocols.jmap.context import CORE, MAIL, QUOTA, SUBMISSION, Context, Method
 from store.changes.engine import Kind
 
 
@@ -54,5 +55,9 @@ METHODS: dict[str, Method] = {
     "Email/import": Method(MAIL, email_import.import_),
     "Email/parse": Method(MAIL, email_parse.parse),
     "SearchSnippet/get": Method(MAIL, search_snippet.get),
+    "Quota/get": Method(QUOTA, quota.get),
+    "Quota/changes": Method(QUOTA, quota.changes),
+    "Quota/query": Method(QUOTA, quota.query),
+    "Quota/queryChanges": Method(QUOTA, standard.query_changes),
     "Identity/get": Method(SUBMISSION, identity.get),
 }

@@ -11,12 +11,12 @@ from starlette.requests import Request
 from protocols.http.auth import Authenticator
 from protocols.jmap.context import Context
 from protocols.jmap.errors import request_problem
-from protocols.jmap.search import SearchTexts
 from protocols.jmap.settings import JmapSettings
 from store.accounts.account import Account
 from store.accounts.login import Logins
 from store.changes.engine import Store
 from store.mail.moves import Moved
+from store.search.texts import Texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +37,13 @@ class Office:
 
     services: JmapServices
     auth: Authenticator = field(init=False)
-    texts: SearchTexts = field(init=False)
+    texts: Texts = field(init=False)
     _running: Counter[tuple[str, int]] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         services = self.services
         self.auth = Authenticator(services.logins, allow_plaintext=services.allow_plaintext)
-        self.texts = SearchTexts(services.store, services.settings.remembered_text_chars)
+        self.texts = Texts(services.store, services.settings.remembered_text_octets)
 
     async def context(self, request: Request) -> Context:
         """Raises Problem when the request proves nobody."""

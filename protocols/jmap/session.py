@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from protocols.jmap import ids
-from protocols.jmap.context import CORE, MAIL
+from protocols.jmap.context import CORE, MAIL, QUOTA
 from protocols.jmap.email_filter import SORT_OPTIONS
 from protocols.jmap.settings import JmapSettings
 from store.accounts.account import Account
@@ -22,16 +22,16 @@ def session_object(account: Account, settings: JmapSettings, base_url: str) -> d
     """``base_url`` has scheme and host, no final slash."""
     number = ids.account_id(account.id)
     return {
-        "capabilities": {CORE: _core_capability(settings), MAIL: {}},
+        "capabilities": {CORE: _core_capability(settings), MAIL: {}, QUOTA: {}},
         "accounts": {
             number: {
                 "name": account.address,
                 "isPersonal": True,
                 "isReadOnly": False,
-                "accountCapabilities": {CORE: {}, MAIL: _mail_capability(settings)},
+                "accountCapabilities": {CORE: {}, MAIL: _mail_capability(settings), QUOTA: {}},
             }
         },
-        "primaryAccounts": {CORE: number, MAIL: number},
+        "primaryAccounts": {CORE: number, MAIL: number, QUOTA: number},
         "username": account.address,
         "apiUrl": base_url + API_PATH,
         "downloadUrl": f"{base_url}{DOWNLOAD_PATH}?type={{type}}",

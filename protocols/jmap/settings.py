@@ -16,10 +16,12 @@ class JmapSettings:
     public_url: str = ""  #: "https://mail.example", "" means as the client's Host header has it
     max_results: int = 10_000  #: ids in one /query
     max_changes: int = 10_000  #: ids in one /changes
-    scan_rows: int = 100_000  #: emails one query may look at
-    search_octets: int = 64_000_000  #: of mails one query may read for its text conditions
+    scan_rows: int = 3_000_000  #: emails whose rows or places one query may look at
+    search_octets: int = 64_000_000  #: of mails one query may read: those not indexed yet, and headers
     search_s: float = 20.0  #: the same in time
-    remembered_text_chars: int = 32_000_000  #: searched texts kept for the next query, all accounts of a worker
+    remembered_text_octets: int = (
+        32_000_000  #: of mails read by searches, kept for the next one by a worker
+    )
     body_value_octets: int = 20_000_000  #: of all body values in one Email/get
     read_octets: int = 200_000_000  #: of mails one method call may read
     filter_depth: int = 16

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from protocols.jmap import ids
 from protocols.jmap.context import Context
@@ -24,12 +24,15 @@ class QueryArguments(Arguments, frozen=True, kw_only=True):
         return self.anchor is None and self.position >= 0
 
 
+T = TypeVar("T")
+
+
 @dataclass(frozen=True, slots=True)
-class Window:
+class Window(Generic[T]):
     """A part of the results and where it starts."""
 
     position: int
-    ids: list[str]
+    found: list[T]
 
 
 def size_of(arguments: QueryArguments, context: Context) -> int:
@@ -37,12 +40,12 @@ def size_of(arguments: QueryArguments, context: Context) -> int:
     return most if arguments.limit is None else min(arguments.limit, most)
 
 
-def cut(found: Sequence[str], arguments: QueryArguments, size: int) -> Window:
-    """The window in the whole list of results. Raises MethodError anchorNotFound."""
+def cut(found: Sequence[T], arguments: QueryArguments, size: int, anchor: T | None) -> Window[T]:
+    """The window in the whole list of results; ``anchor`` counts if there is one. Raises MethodError anchorNotFound."""
     if arguments.anchor is not None:
-        if arguments.anchor not in found:
+        if anchor is None or anchor not in found:
             raise MethodError("anchorNotFound")
-        start = max(found.index(arguments.anchor) + arguments.anchor_offset, 0)
+        start = max(found.index(anchor) + arguments.anchor_offset, 0)
     elif arguments.position < 0:
         start = max(len(found) + arguments.position, 0)
     else:
@@ -51,14 +54,14 @@ def cut(found: Sequence[str], arguments: QueryArguments, size: int) -> Window:
 
 
 def query_response(
-    context: Context, arguments: QueryArguments, state: object, window: Window, total: int | None
+    context: Context, arguments: QueryArguments, state: object, window: Window[str], total: int | None
 ) -> dict[str, Any]:
     answer: dict[str, Any] = {
         "accountId": ids.account_id(context.account.id),
         "queryState": str(state),
         "canCalculateChanges": False,
         "position": window.position,
-        "ids": window.ids,
+        "ids": window.found,
     }
     if arguments.calculate_total and total is not None:
         answer["total"] = total

@@ -5,6 +5,10 @@ People stand in them by pseudonyms (store.audit.people), so that a name can be e
 """
 
 import hashlib
+import itertools
+import os
+import secrets
+import struct
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -13,7 +17,7 @@ from msgspec.structs import replace
 
 from store.audit import people as persons
 from store.changes.engine import StoreTxn, StoreView
-from store.kv.contract import ReadTxn, counter
+from store.kv.contract import ReadTxn, WriteTxn, counter
 from store.schema import keys
 from store.schema.rows import Reader, RowDamaged, pack
 
@@ -21,6 +25,7 @@ GENESIS = bytes(32)
 PROGRAM = "mailward"  #: the actor of what the program does by itself
 TRIM = "audit.trim"  #: the act of letting old entries go; target: the last one that went, detail: its seal
 _DETAIL = 500  #: characters
+_noted = itertools.count()  # keeps the order of what one process does within a millisecond
 _V2 = b"mailward audit entry 2\x00"
 _HEAD, _SEQ, _BASE = keys.meta("audit-head"), keys.meta("audit-seq"), keys.meta("audit-base")
 
@@ -68,25 +73,33 @@ def record(
     detail: str = "",
     *,
     people: Collection[str] = (),
-) -> Entry:
-    """Append an entry in the transaction of the act itself. Returns it as it is sealed."""
-    before = head_of(txn.kv).seal
+) -> None:
+    """Note an act in its own transaction: sealed at once, or (``txn.seals_later``) within seconds."""
     entry = Entry(
-        txn.kv.add(_SEQ, 1),
+        0,
         at_ms,
         persons.hide(txn.kv, actor),
         act,
         persons.hide(txn.kv, target),
         persons.hide(txn.kv, detail[:_DETAIL]),
-        before,
+        b"",
         b"",
         tuple(persons.pseudonym(txn.kv, each) for each in sorted(people)),
         2,
     )
+    if txn.seals_later:
+        place = struct.pack(">QII", txn.now_ms, os.getpid(), next(_noted) & 0xFFFFFFFF) + secrets.token_bytes(4)
+        txn.kv.put(keys.AUDIT_WAITING + place, pack(entry))
+    else:
+        append(txn.kv, entry)
+
+
+def append(kv: WriteTxn, entry: Entry) -> None:
+    """Seal an entry as the newest of the chain."""
+    entry = replace(entry, seq=kv.add(_SEQ, 1), before=kv.get(_HEAD) or GENESIS)
     entry = replace(entry, seal=seal_of(entry))
-    txn.kv.put(keys.AUDIT + keys.u64(entry.seq), pack(entry))
-    txn.kv.put(_HEAD, entry.seal)
-    return entry
+    kv.put(keys.AUDIT + keys.u64(entry.seq), pack(entry))
+    kv.put(_HEAD, entry.seal)
 
 
 def seal_of(entry: Entry) -> bytes:
@@ -106,7 +119,7 @@ def seal_of(entry: Entry) -> bytes:
 
 def sealed(view: StoreView, start: int = 1, limit: int | None = None) -> Iterator[Entry]:
     """Entries as they were sealed, oldest first. Raises RowDamaged."""
-    for _, row in view.kv.scan(keys.AUDIT + keys.u64(start), keys.prefix_end(keys.AUDIT), limit=limit):
+    for _, row in view.kv.scan(keys.AUDIT + keys.u64(start), keys.AUDIT_WAITING, limit=limit):
         yield read_entry(row)
 
 
@@ -116,7 +129,7 @@ def entries(view: StoreView, start: int = 1, limit: int | None = None) -> Iterat
 
 
 def about(view: StoreView, target: str, limit: int = 100) -> list[Entry]:
-    """The newest entries about one object, newest first; looks back over at most 10,000 entries."""
+    """The newest entries about one object, newest first, unsealed ones too; looks back over at most 10,000 entries."""
     wanted = {target, persons.known_pseudonym(view.kv, target)}
     found: list[Entry] = []
     for _, row in view.kv.scan(keys.AUDIT, keys.prefix_end(keys.AUDIT), reverse=True, limit=10_000):
@@ -152,7 +165,7 @@ def trim(txn: StoreTxn, before_ms: int, at_ms: int, limit: int = 1_000) -> int:
     """Let the oldest entries go, those from before then; how many. An entry says so, and the chain stays whole."""
     last: Entry | None = None
     gone = 0
-    for key, row in list(txn.kv.scan(keys.AUDIT, keys.prefix_end(keys.AUDIT), limit=limit)):
+    for key, row in list(txn.kv.scan(keys.AUDIT, keys.AUDIT_WAITING, limit=limit)):
         entry = read_entry(row)
         if entry.at_ms >= before_ms:
             break
@@ -196,7 +209,7 @@ def walk(view: StoreView, so_far: Walk, anchors: Mapping[int, bytes], limit: int
     """Go on from where a walk was, over at most ``limit`` entries."""
     here: Walk | Broken = so_far
     start = keys.AUDIT + keys.u64(so_far.at.seq + 1) if so_far.at != so_far.base else keys.AUDIT
-    for _, row in view.kv.scan(start, keys.prefix_end(keys.AUDIT), limit=limit):
+    for _, row in view.kv.scan(start, keys.AUDIT_WAITING, limit=limit):
         assert isinstance(here, Walk)
         try:
             entry = read_entry(row)

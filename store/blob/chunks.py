@@ -17,7 +17,6 @@ which takes the mark's place only if that very mark still stands. So a meta row 
 whoever else wrote or removed the same blob meanwhile. Writers of the same blob under the same key share a mark.
 """
 
-import hashlib
 import os
 import struct
 import time
@@ -226,26 +225,3 @@ def take_mark(txn: WriteTxn, blob: BlobId, key: bytes) -> bytes | None:
 
 def is_mark(value: bytes | None) -> bool:
     return value is not None and value[0] == _MARK_VERSION
-
-
-def __getattr__(name: str) -> type:
-    """``KeyValueBlobs``, the old name of ``store.blob.view.Blobs``, as long as somebody still uses it."""
-    if name == "KeyValueBlobs":
-        from store.blob.view import Blobs
-
-        return Blobs
-    raise AttributeError(name)
-
-
-def fault_of(view: ReadTxn, blob: BlobId) -> str | None:
-    """The old check within a transaction, of blobs in the key-value store only; use ``Blobs.fault_of``."""
-    try:
-        shape = shape_of(view, blob)
-        if shape is None:
-            return "not there as a whole"
-        if shape.generation:
-            return None
-        octets = read_range(view, blob)
-    except StoreError as error:
-        return str(error)
-    return None if hashlib.sha256(octets).digest() == blob else "its octets do not have its address"

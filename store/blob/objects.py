@@ -121,6 +121,11 @@ class ObjectFrames:
             raise StoreError(f"blob {blob.hex()} is damaged: its object {name} is cut short")
         return [octets[starts[at] - begin : starts[at + 1] - begin] for at in range(first, last + 1)]
 
+    async def length(self, blob: BlobId, shape: BlobShape) -> int:
+        """Octets of the whole object, its head included. Raises as ``read`` does."""
+        starts, _ = await self._starts(blob, shape, object_name(blob, shape), None)
+        return starts[-1]
+
     async def _chunks(self, blob: BlobId, shape: BlobShape, first: int, last: int) -> list[bytes]:
         found = await self.frames(blob, shape, first, last)
         return await asyncio.to_thread(unpacked, blob, shape, first, found, self._keyring)

@@ -52,7 +52,7 @@ async def open_blobs(
 
     Raises ValueError for a malformed URL, StoreError when blobs could not be read or written like this.
     """
-    objects = _objects_of(url, credentials) if url else None
+    objects = objects_of(url, credentials) if url else None
     await _check_keys(kv, keyring)
     if objects is not None:
         await _check_place(kv, objects, url)
@@ -61,7 +61,7 @@ async def open_blobs(
     return Blobs(kv, settings, objects=objects, keyring=keyring, spool=spool)
 
 
-def _objects_of(url: str, credentials: Path | None) -> Objects:
+def objects_of(url: str, credentials: Path | None) -> Objects:
     folder = folder_of(url)
     if folder is not None:
         return FolderObjects(folder)
@@ -69,7 +69,8 @@ def _objects_of(url: str, credentials: Path | None) -> Objects:
         from store.blob.s3 import S3Objects, read_credentials
     except ImportError as error:
         raise StoreError(f"S3 needs an extra: pip install 'mailward[s3]' ({error})") from error
-    return S3Objects(read_bucket(url), read_credentials(credentials))
+    bucket = read_bucket(url)
+    return S3Objects(bucket, read_credentials(credentials, bucket))
 
 
 async def _check_keys(kv: KeyValueStore, keyring: Keyring) -> None:

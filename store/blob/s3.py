@@ -29,7 +29,7 @@ _DEADLINE_S = 300.0  #: of one upload with all its parts
 _PROFILE = "default"
 
 
-class NotAllowed(StoreError):
+class NotAllowed(StoreUnavailable):
     """The bucket does not let us in."""
 
 
@@ -42,13 +42,15 @@ class Credentials:
     session_token: str = field(default="", repr=False)
 
 
-def read_credentials(file: Path | None) -> Credentials | None:
-    """From a file as AWS's tools write it, or from the environment; None when there are none, as on AWS's machines.
+def read_credentials(file: Path | None, bucket: Bucket) -> Credentials | None:
+    """From a file as AWS's tools write it, or from the environment; None on AWS's own machines, which have a role.
 
-    Raises StoreError for a file that cannot be used; what is in it is never shown.
+    Raises StoreError when there are none, and for a file that cannot be used; what is in it is never shown.
     """
     if file is None:
         found = {name: os.environ.get(f"AWS_{name.upper()}", "") for name in _FIELDS}
+        if not found["access_key_id"] and bucket.endpoint and not any(name in os.environ for name in _ROLES):
+            raise StoreError("S3 needs credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or s3_credentials")
         return Credentials(**found) if found["access_key_id"] else None
     parser = configparser.ConfigParser(interpolation=None)
     try:
@@ -63,6 +65,7 @@ def read_credentials(file: Path | None) -> Credentials | None:
     return Credentials(**found)
 
 
+_ROLES = ("AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI")
 _FIELDS = ("access_key_id", "secret_access_key", "session_token")
 
 

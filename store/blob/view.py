@@ -9,6 +9,7 @@ import hashlib
 import os
 import time
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
 from itertools import islice
@@ -25,6 +26,7 @@ from store.kv.contract import KeyValueStore, ReadTxn, StoreError, StoreUnavailab
 ORPHAN_S = 24 * 3600.0  #: after which an object that no row names is swept
 STAGED_S = 6 * 3600.0  #: after which ``keep`` refuses octets elsewhere: clocks may differ, but not by so much
 _BATCH_CHUNKS = 16  # per transaction: at most 1 MiB
+_READ_CHUNKS = 64  # that a transaction reads at most: 4 MiB
 _PIECE_CHUNKS = 4  # that ``open`` reads at once from the key-value store: 256 KiB
 _PIECE_CHUNKS_ELSEWHERE = 16
 _FEED_OCTETS = 256 * 1024
@@ -37,6 +39,15 @@ class _Step(Enum):
     GO_ON = auto()
     IS_THERE = auto()
     START_AGAIN = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What one transaction found of a range."""
+
+    shape: BlobShape
+    octets: bytes | None  #: None when they are elsewhere
+    is_all: bool
 
 
 class Blobs:
@@ -152,15 +163,22 @@ class Blobs:
 
     async def read(self, blob: BlobId, start: int = 0, end: int | None = None) -> bytes:
         """Octets ``start`` to ``end``. Raises BlobMissing, StoreError when it is damaged, StoreUnavailable."""
-        for _ in range(_ATTEMPTS):
-            found = await self._kv.read(lambda view: self._look(view, Wanted(blob, start, end)))
-            if found is None:
+        pieces: list[bytes] = []
+        tries = _ATTEMPTS
+        while tries:
+            seen = await self._kv.read(lambda view, at=start: self._look(view, Wanted(blob, at, end)))  # type: ignore[misc]
+            if seen is None:
                 raise BlobMissing(blob.hex())
-            if isinstance(found, bytes):
-                return found
-            octets = await self._fetch(blob, found, start, end)
-            if octets is not None:
-                return octets
+            octets = seen.octets
+            if octets is None:
+                octets = await self._fetch(blob, seen.shape, start, end)
+            if octets is None:
+                tries -= 1
+                continue
+            pieces.append(octets)
+            start += len(octets)
+            if not octets or start >= rows.bounds(seen.shape, start, end)[1]:
+                return pieces[0] if len(pieces) == 1 else b"".join(pieces)
         raise StoreUnavailable(f"blob {blob.hex()} was rewritten {_ATTEMPTS} times while it was read")
 
     async def read_many(self, wanted: Sequence[Wanted]) -> list[bytes | None]:
@@ -168,21 +186,25 @@ class Blobs:
         looked = await self._kv.read(lambda view: [self._look(view, each) for each in wanted])
         found: list[bytes | None] = []
         for each, seen in zip(wanted, looked, strict=True):
-            if isinstance(seen, BlobShape):
-                try:
-                    found.append(await self.read(each.blob, each.start, each.end))
-                except BlobMissing:
-                    found.append(None)
-            else:
-                found.append(seen)
+            if seen is None or seen.is_all:
+                found.append(seen.octets if seen is not None else None)
+                continue
+            try:
+                found.append(await self.read(each.blob, each.start, each.end))
+            except BlobMissing:
+                found.append(None)
         return found
 
-    def _look(self, view: ReadTxn, wanted: Wanted) -> bytes | BlobShape | None:
-        """The octets, or where they are; None when they are nowhere."""
+    def _look(self, view: ReadTxn, wanted: Wanted) -> _Seen | None:
+        """The octets as far as one transaction should read, or where they are; None when they are nowhere."""
         shape = shape_of(view, wanted.blob)
-        if shape is None or shape.generation:
-            return shape
-        return rows.read_range(view, wanted.blob, wanted.start, wanted.end, self.keyring)
+        if shape is None:
+            return None
+        start, end = rows.bounds(shape, wanted.start, wanted.end)
+        if shape.generation:
+            return _Seen(shape, None, False)
+        upto = min(end, start + _READ_CHUNKS * CHUNK_OCTETS)
+        return _Seen(shape, rows.read_range(view, wanted.blob, start, upto, self.keyring), upto == end)
 
     async def _fetch(self, blob: BlobId, shape: BlobShape, start: int, end: int | None) -> bytes | None:
         """From the object; None when the row has changed meanwhile. Raises StoreError when it is gone or damaged."""

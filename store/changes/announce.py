@@ -13,6 +13,8 @@ from typing import Protocol
 SYSTEM = 0
 #: The pseudo account whose announcements say "there is a job to do".
 QUEUE = 0xFFFF_FFFF
+#: The pseudo account whose announcements say "there is mail to index".
+INDEX = 0xFFFF_FFFE
 
 Wake = Callable[[Collection[int] | None], None]
 """Called on the event loop with accounts that changed elsewhere; None: any may have, hints were lost."""

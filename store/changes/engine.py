@@ -5,7 +5,7 @@ change or to tell the sessions that show it.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import IntEnum
 from typing import NewType, TypeVar, cast
 
@@ -58,6 +58,10 @@ class AccountView:
 
     def get(self, key: bytes) -> bytes | None:
         return self.raw.get(self._prefix + key)
+
+    def prefetch(self, keys: Iterable[bytes]) -> None:
+        """``ReadTxn.prefetch`` of the account's keys."""
+        self.raw.prefetch(self._prefix + key for key in keys)
 
     def scan(
         self, start: bytes, end: bytes, *, reverse: bool = False, limit: int | None = None
@@ -167,6 +171,12 @@ class AccountTxn(AccountView):
         self._held.pop(key, None)
         self._write.delete(self._prefix + key)
 
+    def unindex_range(self, prefix: bytes) -> None:
+        """Take away all rows whose keys start with ``prefix``."""
+        self.flush()
+        start = self._prefix + prefix
+        self._write.delete_range(start, keys.prefix_end(start))
+
     def link(self, blob: BlobId, owner: bytes) -> None:
         self._write.put(keys.link(blob, self._prefix + owner), b"")
 
@@ -187,9 +197,10 @@ class StoreView:
 class StoreTxn:
     """One transaction over everything: several accounts, quarantine, jobs and audit land together."""
 
-    def __init__(self, txn: WriteTxn, now_ms: int) -> None:
+    def __init__(self, txn: WriteTxn, now_ms: int, *, seals_later: bool = False) -> None:
         self.kv = txn
         self.now_ms = now_ms  #: when the transaction was asked for
+        self.seals_later = seals_later  #: audit entries wait for their seal, so that writers do not meet at the head
         self._known: dict[object, object] = {}
         self._accounts: dict[AccountId, AccountTxn] = {}
         self.touched: set[int] = set()
@@ -230,12 +241,19 @@ class Store:
     """Key-value store, blobs and announcements as one thing. Built by the composition root."""
 
     def __init__(
-        self, kv: KeyValueStore, blobs: Blobs, announcer: Announcer, clock: Callable[[], float] = time.time
+        self,
+        kv: KeyValueStore,
+        blobs: Blobs,
+        announcer: Announcer,
+        clock: Callable[[], float] = time.time,
+        *,
+        seals_later: bool = False,
     ) -> None:
         self.kv = kv
         self.blobs = blobs
         self.announcer = announcer
         self.clock = clock
+        self.seals_later = seals_later  #: for stores whose writers conflict (store.audit.sealing)
 
     async def read(self, body: Callable[[StoreView], T]) -> T:
         return await self.kv.read(lambda txn: body(StoreView(txn)))
@@ -246,7 +264,7 @@ class Store:
         now_ms = int(self.clock() * 1000)
 
         def once(txn: WriteTxn) -> T:
-            unit = StoreTxn(txn, now_ms)
+            unit = StoreTxn(txn, now_ms, seals_later=self.seals_later)
             result = body(unit)
             unit.flush()
             touched.clear()

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from store.changes.engine import AccountView, Change, Kind, ModSeq
+from store.changes.history import floor_of, vanished_floor
 from store.schema import keys
 
 
@@ -35,6 +36,9 @@ def changes_since(
     now = view.modseq
     if since > now or since < 0:
         raise CannotCalculateChanges(f"state {since} is not one of ours (now {now})")
+    floor = floor_of(view, kind)
+    if since < floor or (since == floor and after_object is not None):
+        raise CannotCalculateChanges(f"changes before {floor} are forgotten")
     start = keys.change(kind, since + 1, 0) if after_object is None else keys.change(kind, since, after_object + 1)
     folded: dict[int, Change | None] = {}
     beyond_counts: set[int] = set()
@@ -77,8 +81,10 @@ def _fold(before: Change | None, was_seen: bool, change: Change) -> Change | Non
     return now
 
 
-def vanished_since(view: AccountView, mailbox: int, since: int) -> tuple[int, ...]:
-    """UIDs that left a mailbox after ``since``, ascending. RFC 7162 §3.2.10."""
+def vanished_since(view: AccountView, mailbox: int, since: int, until: int | None = None) -> tuple[int, ...]:
+    """UIDs that left a mailbox after ``since``, ascending. Raises CannotCalculateChanges. RFC 7162 §3.2.10."""
+    if since < vanished_floor(view, mailbox):
+        raise CannotCalculateChanges("what vanished by then is forgotten")
     start = keys.vanished(mailbox, since + 1, 0)
-    end = keys.prefix_end(b"V" + keys.u32(mailbox))
+    end = keys.prefix_end(b"V" + keys.u32(mailbox)) if until is None else keys.vanished(mailbox, until + 1, 0)
     return tuple(sorted(keys.read_u32(key[-4:]) for key, _ in view.scan(start, end)))

@@ -4,7 +4,7 @@ A transaction is a *function* run in the store's own thread. It cannot ``await``
 lock across the network, and it may run again after a conflict, so it must have no other effects.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol, TypeVar
 
 T = TypeVar("T")
@@ -25,6 +25,13 @@ class ReadTxn(Protocol):
     """One consistent snapshot."""
 
     def get(self, key: bytes) -> bytes | None: ...
+
+    def prefetch(self, keys: Iterable[bytes]) -> None:
+        """These will be asked for by ``get``: fetch them together where each would cost a round trip.
+
+        Changes no answer. Backends on this machine do nothing.
+        """
+        ...
 
     def scan(
         self, start: bytes, end: bytes, *, reverse: bool = False, limit: int | None = None

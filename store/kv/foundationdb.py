@@ -18,13 +18,14 @@ from typing import Any, Self, TypeVar
 
 from store.kv.commit import GroupLimits, GroupStats, GroupWriter, Inbox, Repeatable, Ticket, TransactionLost, deliver
 from store.kv.contract import ReadTxn, StoreError, StoreUnavailable, WriteTxn
-from store.kv.foundationdb_binding import Binding, Place, Transaction, code_of, load, opened, place_of
+from store.kv.foundationdb_binding import Binding, Place, Reads, Transaction, code_of, load, opened, place_of
 from store.kv.foundationdb_link import (
     MAX_KEY_OCTETS,
     MAX_TRANSACTION_OCTETS,
     TOO_LARGE,
     Link,
     LinkRows,
+    bound,
     has_not_landed,
     too_large,
 )
@@ -58,7 +59,7 @@ class FoundationLedger:
         self._link = link
         self._prefix = place.rows
         self._mark = Mark(link, place.marks)
-        self._pending = Pending()
+        self._pending = Pending(by_range=True)
         self._deadline = 0.0
         self._transaction: Transaction | None = None
         self._rows: Remembering | None = None
@@ -69,20 +70,20 @@ class FoundationLedger:
 
     def begin(self, deadline: float) -> None:
         self._deadline = deadline
-        self._pending = Pending()
+        self._pending = Pending(by_range=True)
         self._transaction = self._link.begin(deadline)
-        self._rows = Remembering(LinkRows(self._link, self._transaction, self._prefix))
+        self._rows = _remembered(self._link, self._transaction, self._prefix)
 
     def run(self, body: Callable[[WriteTxn], Any]) -> Any:
         assert self._rows is not None
         return run_body(body, self._rows, self._pending, MAX_KEY_OCTETS)
 
     def commit(self) -> None:
-        if self._pending.rows:
-            self._write(self._pending.rows)
+        if self._pending.rows or self._pending.ranges:
+            self._write(self._pending.rows, self._pending.ranges or [])
         self.rollback()
 
-    def _write(self, rows: dict[bytes, bytes | None]) -> None:
+    def _write(self, rows: dict[bytes, bytes | None], ranges: list[tuple[bytes, bytes]]) -> None:
         octets = sum(len(key) + len(value or b"") for key, value in rows.items())
         if octets > MAX_TRANSACTION_OCTETS:
             raise TransactionLost(too_large(octets, len(rows)))
@@ -90,6 +91,8 @@ class FoundationLedger:
         failure = self._link.binding.FDBError
         try:
             mark = self._mark.put(self._transaction)
+            for start, end in ranges:
+                self._transaction.clear_range(self._prefix + bound(start), self._prefix + bound(end))
             for key, value in sorted(rows.items()):
                 if value is None:
                     self._transaction.clear(self._prefix + key)
@@ -116,7 +119,7 @@ class FoundationLedger:
             raise TransactionLost(Repeatable(f"FoundationDB lost a commit: {error}")) from error
 
     def rollback(self) -> None:
-        self._pending = Pending()
+        self._pending = Pending(by_range=True)
         self._transaction = self._rows = None
         self._link.end()
 
@@ -126,6 +129,11 @@ class FoundationLedger:
     def close(self) -> None:
         self.rollback()
         self._mark.remove()
+
+
+def _remembered(link: Link, reads: Reads, prefix: bytes) -> Remembering:
+    rows = LinkRows(link, reads, prefix)
+    return Remembering(rows, rows.many)
 
 
 @dataclass(slots=True)
@@ -158,7 +166,7 @@ class _Reader:
         """Run the body once; why FoundationDB gave up, if it did."""
         ticket.result = ticket.error = None
         try:
-            rows = LinkRows(self.link, self.link.begin(ticket.deadline).snapshot, self.prefix)
+            rows = _remembered(self.link, self.link.begin(ticket.deadline).snapshot, self.prefix)
         except StoreError as error:
             return error
         txn = ReadingTxn(rows)

@@ -49,8 +49,8 @@ class FoundationHints:
         self._waiting: set[int] = set()
         self._is_too_much = False
         self._changed = threading.Condition()
-        self._bell = threading.Event()  #: the watch has something to say, or listening shall end
-        self._closing = False
+        self._bell = threading.Event()  #: rung by the present watch and at the end; an old watch rings an old one
+        self._closing = threading.Event()
         self._tidied = float("-inf")
         self._threads: list[threading.Thread] = []
 
@@ -71,7 +71,7 @@ class FoundationHints:
     async def close(self) -> None:
         """Send what waits, if the cluster answers within a second; end the threads."""
         with self._changed:
-            self._closing = True
+            self._closing.set()
             self._changed.notify()
         self._bell.set()
         until = time.monotonic() + _CLOSE_S
@@ -84,7 +84,7 @@ class FoundationHints:
     def _keep_telling(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._is_too_much or self._closing)
+                self._changed.wait_for(lambda: self._waiting or self._is_too_much or self._closing.is_set())
                 if not self._waiting and not self._is_too_much:
                     return
                 told = [] if self._is_too_much else sorted(self._waiting)
@@ -94,7 +94,7 @@ class FoundationHints:
 
     def _tell(self, accounts: list[int], binding: Binding, database: Database) -> None:
         """Append a row to the log; none at all means: everyone. Raises FDBError."""
-        transaction = _transaction(database)
+        transaction = _transaction(database, _ANSWER_S)
         while True:
             try:
                 if time.monotonic() - self._tidied > _TIDIED_S:
@@ -115,19 +115,19 @@ class FoundationHints:
     def _keep_listening(self) -> None:
         heard: bytes | None = None  # where in the log we are; None: not yet anywhere
         heard_at = 0.0
-        while not self._closing:
+        while not self._closing.is_set():
             if time.monotonic() - heard_at > _KEPT_S / 2:
                 heard = None  # rows may be gone that we have not seen
             done = self._attempt(partial(self._listen, heard))
             if done is None:
-                self._bell.wait(_PAUSE_S)
+                self._closing.wait(_PAUSE_S)
             else:
                 heard, heard_at = done, time.monotonic()
 
     def _listen(self, heard: bytes | None, binding: Binding, database: Database) -> bytes:
         """Hear what is new in the log, then wait for more; where in the log we are. Raises FDBError."""
-        self._bell.clear()
-        transaction = _transaction(database)
+        bell = self._bell = threading.Event()
+        transaction = _transaction(database, _RENEWED_S + _ANSWER_S)  # a watch may not outlive it
         if heard is None:
             start = self._log + transaction.get_read_version().wait().to_bytes(8, "big") + b"\xff\xff"
             rows: list[Pair] = []
@@ -140,10 +140,13 @@ class FoundationHints:
             self._tell_loop(None)  # whatever was told before is lost, so everyone looks once
         for row in rows:
             self._hear(row.key, row.value)
-        watch.on_ready(lambda _: self._bell.set())
-        if len(rows) < _LISTENED and not self._closing:
-            self._bell.wait(_RENEWED_S)
-        watch.cancel()
+        watch.on_ready(lambda _: bell.set())
+        if len(rows) < _LISTENED and not self._closing.is_set():
+            bell.wait(_RENEWED_S)
+        if watch.is_ready():
+            watch.wait()
+        else:
+            watch.cancel()
         return rows[-1].key if rows else heard or start
 
     def _hear(self, key: bytes, value: bytes) -> None:
@@ -172,8 +175,8 @@ class FoundationHints:
             return None
 
 
-def _transaction(database: Database) -> Transaction:
+def _transaction(database: Database, timeout_s: float) -> Transaction:
     """Raises FDBError."""
     transaction = database.create_transaction()
-    transaction.options.set_timeout(int(_ANSWER_S * 1000))
+    transaction.options.set_timeout(int(timeout_s * 1000))
     return transaction

@@ -6,7 +6,7 @@ is serialisable by itself. Each call yields to the loop once first, because a re
 
 import asyncio
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from store.kv.contract import (
@@ -65,6 +65,9 @@ class _Txn:
     def get(self, key: bytes) -> bytes | None:
         self._check_open()
         return self._rows.values.get(key)
+
+    def prefetch(self, keys: Iterable[bytes]) -> None:
+        self._check_open()
 
     def scan(
         self, start: bytes, end: bytes, *, reverse: bool = False, limit: int | None = None

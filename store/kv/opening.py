@@ -40,6 +40,11 @@ def check_url(url: str) -> str:
     return scheme
 
 
+def has_rivals(url: str) -> bool:
+    """Whether writers of several processes run at once, so that a row all of them change would hold them up."""
+    return bool(url) and check_url(url) in {"postgresql", "foundationdb"}
+
+
 def path_of(url: str) -> Path | None:
     """The file or folder a URL names; None when it names none."""
     return Path(url.partition(":")[2]) if check_url(url) in {"sqlite", "rocksdb"} else None

@@ -6,7 +6,7 @@ in a journal and can be taken back alone.
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any, Protocol
 
@@ -30,6 +30,7 @@ _PAGE_OCTETS = 1 << 20
 _KEYS_A_PAGE = 4096
 _REMEMBERED_OCTETS = 4 << 20  # of a snapshot's rows
 _REMEMBERED_OF_A_PAGE = 16
+_PREFETCHED_AT_ONCE = 256
 
 
 class Snapshot(Protocol):
@@ -49,10 +50,12 @@ class Snapshot(Protocol):
 class Pending:
     """What bodies have put and deleted since the last commit, in key order, and how to take it back."""
 
-    __slots__ = ("_before", "_keys", "octets", "rows")
+    __slots__ = ("_before", "_keys", "octets", "ranges", "rows")
 
-    def __init__(self) -> None:
+    def __init__(self, *, by_range: bool = False) -> None:
         self.rows: dict[bytes, bytes | None] = {}  #: None: to be deleted
+        #: Of the snapshot, to be deleted before ``rows`` are written; None where ranges are deleted row by row.
+        self.ranges: list[tuple[bytes, bytes]] | None = [] if by_range else None
         self.octets = 0
         self._keys: list[bytes] = []
         self._before: list[tuple[bytes, bool, bytes | None]] = []  # key, whether it was here, what it was
@@ -79,13 +82,19 @@ class Pending:
     def keys_between(self, start: bytes, end: bytes) -> list[bytes]:
         return self._keys[bisect_left(self._keys, start) : bisect_left(self._keys, end)]
 
-    def mark(self) -> tuple[int, int]:
-        """A point to go back to with ``undo``."""
-        return len(self._before), self.octets
+    def hides(self, key: bytes) -> bool:
+        """Whether the snapshot's row under this key was deleted as part of a range."""
+        return bool(self.ranges) and any(start <= key < end for start, end in self.ranges or ())
 
-    def undo(self, mark: tuple[int, int]) -> None:
+    def mark(self) -> tuple[int, int, int]:
+        """A point to go back to with ``undo``."""
+        return len(self._before), self.octets, len(self.ranges or ())
+
+    def undo(self, mark: tuple[int, int, int]) -> None:
         """Take back everything since ``mark``."""
-        steps, self.octets = mark
+        steps, self.octets, ranges = mark
+        if self.ranges is not None:
+            del self.ranges[ranges:]
         while len(self._before) > steps:
             key, was_here, previous = self._before.pop()
             if was_here:
@@ -98,10 +107,12 @@ class Pending:
 class Remembering:
     """A snapshot that keeps the rows it was asked for: one transaction's bodies ask for the same ones again."""
 
-    __slots__ = ("_known", "_octets", "_snapshot")
+    __slots__ = ("_known", "_many", "_octets", "_snapshot")
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, many: Callable[[list[bytes]], list[Row]] | None = None) -> None:
+        """``many`` gives the rows of some keys in one round trip, where there is such a thing."""
         self._snapshot = snapshot
+        self._many = many
         self._known: dict[bytes, bytes | None] = {}
         self._octets = 0
 
@@ -111,6 +122,17 @@ class Remembering:
         value = self._snapshot.get(key)
         self._remember(key, value)
         return value
+
+    def prefetch(self, keys: Iterable[bytes]) -> None:
+        """Fetch and keep, as far as there is room."""
+        if self._many is None:
+            return
+        wanted = [key for key in dict.fromkeys(keys) if key not in self._known]
+        while wanted and self._octets < _REMEMBERED_OCTETS:
+            some, wanted = wanted[:_PREFETCHED_AT_ONCE], wanted[_PREFETCHED_AT_ONCE:]
+            found = dict(self._many(some))
+            for key in some:
+                self._remember(key, found.get(key))
 
     def page(self, start: bytes, end: bytes, reverse: bool, rows: int) -> list[Row]:
         page = self._snapshot.page(start, end, reverse, rows)
@@ -144,6 +166,14 @@ class ReadingTxn:
             return self._snapshot.get(key)
         except StoreError as error:
             raise self._lose(error) from error
+
+    def prefetch(self, keys: Iterable[bytes]) -> None:
+        self._check_open()
+        if isinstance(self._snapshot, Remembering):
+            try:
+                self._snapshot.prefetch(keys)
+            except StoreError as error:
+                raise self._lose(error) from error
 
     def scan(self, start: bytes, end: bytes, *, reverse: bool = False, limit: int | None = None) -> Iterator[Row]:
         self._check_open()
@@ -241,7 +271,7 @@ class WritingTxn(ReadingTxn):
         if key in self._pending.rows:
             self._check_open()
             return self._pending.rows[key]
-        return super().get(key)
+        return None if self._pending.hides(key) else super().get(key)
 
     def _walk(self, start: bytes, end: bytes, reverse: bool, limit: int | None) -> Iterator[Row]:
         """Merge the snapshot, which stands still, with what is pending, which is asked anew for each step."""
@@ -252,7 +282,8 @@ class WritingTxn(ReadingTxn):
             held = self._pending.next_key(start, end, reverse)
             row = below.look(start, end)
             if row is not None and (held is None or (row[0] > held if reverse else row[0] < held)):
-                key, value = row[0], self._pending.rows.get(row[0], row[1])
+                key = row[0]
+                value = self._pending.rows.get(key, None if self._pending.hides(key) else row[1])
             elif held is not None:
                 key, value = held, self._pending.rows[held]
             else:
@@ -272,10 +303,14 @@ class WritingTxn(ReadingTxn):
         self._hold(_octets(key), None)
 
     def delete_range(self, start: bytes, end: bytes) -> None:
-        """Row by row, so that it can be undone and another transaction's row in the range is a conflict."""
+        """Row by row where the backend has no statement for it, so that it can be undone like any other."""
         self._check_open()
         for key in self._pending.keys_between(start, end):
             self._hold(key, None)
+        if self._pending.ranges is not None:
+            if start < end:
+                self._pending.ranges.append((start, end))
+            return
         while start < end:
             keys = self._keys(start, end)
             for key in keys:

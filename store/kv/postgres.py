@@ -14,10 +14,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self, TypeVar
 
+from store.kv import postgres_room
 from store.kv.commit import GroupLimits, GroupStats, GroupWriter, Inbox, Repeatable, Ticket, deliver
 from store.kv.contract import ReadTxn, StoreError, WriteTxn
 from store.kv.overlay import ReadingTxn
-from store.kv.postgres_link import READ, WRITE, Link, LinkRows, PostgresLedger, prepare
+from store.kv.postgres_link import READ, WRITE, Link, PostgresLedger, prepare, remembering
+from store.kv.room import Room
 
 T = TypeVar("T")
 
@@ -46,11 +48,18 @@ class _Reader:
 
     def run(self) -> None:
         """Serve until the inbox is closed and empty."""
-        while (ticket := self.inbox.take(None)) is not None:
+        ticket = self.inbox.take(None)
+        while ticket is not None:
             if not ticket.is_abandoned:
                 self._serve(ticket)
                 deliver([ticket])
+            following = self.inbox.take_now()
+            if following is not None:
+                self.link.leave()
+            else:
                 self.link.rollback()
+                following = self.inbox.take(None)
+            ticket = following
         self.link.close()
 
     def _serve(self, ticket: Ticket) -> None:
@@ -71,7 +80,7 @@ class _Reader:
             self.link.connect(ticket.deadline)
         except StoreError as error:
             return error
-        txn = ReadingTxn(LinkRows(self.link))
+        txn = ReadingTxn(remembering(self.link))
         try:
             ticket.result = ticket.body(txn)
         except BaseException as error:  # boundary: whatever a body raises is its caller's
@@ -86,6 +95,7 @@ class PostgresKeyValueStore:
     def __init__(self, url: str, settings: PostgresSettings) -> None:
         """Connect and start the threads; blocks, so call ``open`` from a coroutine."""
         self._settings = settings
+        self._url = url
         deadline = time.monotonic() + settings.wait_s
         prepare(url, deadline)
         self._writes, self._reads = Inbox(settings.queued), Inbox(settings.queued)
@@ -119,6 +129,14 @@ class PostgresKeyValueStore:
         """Run ``body`` in a writer thread; durable when this returns. A cancelled caller's body may still land."""
         result: T = await self._writes.ask(body, self._settings.wait_s)
         return result
+
+    async def room(self) -> Room:
+        """What the table and its index take."""
+        return await asyncio.to_thread(postgres_room.room, self._url)
+
+    async def compact(self, *, at_most: int | None = None, rewrite: bool = False) -> int:
+        """VACUUM; with ``rewrite`` VACUUM FULL, during which nothing else goes on. Octets given back to the disk."""
+        return await asyncio.to_thread(postgres_room.vacuum, self._url, rewrite=rewrite)
 
     async def close(self) -> None:
         """Serve what is queued, then end the threads and their connections."""

@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from store.kv.postgres_link import KEEP_ALIVE
+from store.kv.postgres_link import KEEP_ALIVE, where_of
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ class PostgresHints:
     """``store.changes.announce.Hints`` by LISTEN and NOTIFY; a lost connection is made anew."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self._where = where_of(url)
         self._wake: Wake | None = None
         self._channel = ""
         self._waiting: set[int] = set()
@@ -66,7 +66,7 @@ class PostgresHints:
         pause_s = 0.05
         while not self._closing or self._waiting:
             try:
-                async with await psycopg.AsyncConnection.connect(self._url, autocommit=True, **KEEP_ALIVE) as link:  # type: ignore[arg-type]
+                async with await psycopg.AsyncConnection.connect(self._where, autocommit=True, **KEEP_ALIVE) as link:  # type: ignore[arg-type]
                     await self._listen(link)
                     pause_s = 0.05
                     await self._serve(link)

@@ -38,6 +38,7 @@ logging.getLogger("psycopg").setLevel(logging.ERROR)
 
 WRITE = "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE"
 READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+_NEXT = "COMMIT AND CHAIN"  # ends a transaction that only read, and begins one of its kind
 
 _TABLE = "CREATE TABLE IF NOT EXISTS kv(k bytea PRIMARY KEY, v bytea NOT NULL)"
 _AS_IT_IS = "ALTER TABLE kv ALTER COLUMN v SET STORAGE EXTERNAL"  # frames of blobs are compressed already
@@ -49,7 +50,8 @@ _SESSION = (
     "SET jit = off",
     "SET statement_timeout = '25s'",
     "SET idle_in_transaction_session_timeout = '120s'",
-    "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
+    "SELECT set_config('synchronous_commit', 'on', false)"
+    " WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply')",
 )
 KEEP_ALIVE: dict[str, str | int] = {
     "connect_timeout": 5,
@@ -62,11 +64,13 @@ KEEP_ALIVE: dict[str, str | int] = {
 }
 
 _GET = "SELECT v FROM kv WHERE k=%b"
+_GET_MANY = "SELECT k,v FROM kv WHERE k=ANY(%b::bytea[])"
 _SCAN = "SELECT k,v FROM kv WHERE k>=%b AND k<%b ORDER BY k LIMIT %b"
 _SCAN_BACK = "SELECT k,v FROM kv WHERE k>=%b AND k<%b ORDER BY k DESC LIMIT %b"
 _KEYS = "SELECT k FROM kv WHERE k>=%b AND k<%b ORDER BY k LIMIT %b"
 _PUT = "INSERT INTO kv SELECT * FROM unnest(%b::bytea[],%b::bytea[]) ON CONFLICT(k) DO UPDATE SET v=excluded.v"
 _DELETE = "DELETE FROM kv WHERE k=ANY(%b::bytea[])"
+_DELETE_RANGES = "DELETE FROM kv USING unnest(%b::bytea[],%b::bytea[]) AS r(s,e) WHERE k>=r.s AND k<r.e"
 
 
 class Link:
@@ -77,6 +81,7 @@ class Link:
         self._begin = begin
         self._connection: psycopg.Connection[Any] | None = None
         self._has_begun = False
+        self._is_left = False  #: an earlier transaction is still to be ended, together with the next one's begin
         self._asked: float | None = None  #: since when an answer is waited for (monotonic)
         self._asking = threading.Lock()  #: held by whoever looks at the connection from outside its thread
         self._is_unreplicated = False
@@ -85,7 +90,7 @@ class Link:
         """The connection; waited for with jitter until ``deadline`` (monotonic). Raises StoreUnavailable."""
         why = "the caller has waited for too long already"
         while self._connection is None or self._connection.closed:
-            self._has_begun = False
+            self._has_begun = self._is_left = False
             if time.monotonic() >= deadline:
                 raise StoreUnavailable(f"PostgreSQL cannot be reached: {why}")
             try:
@@ -155,8 +160,10 @@ class Link:
                 if self._has_begun:
                     return cursor.execute(statement, values).fetchall()
                 self._has_begun = True
+                begin = _NEXT if self._is_left else self._begin
+                self._is_left = False
                 with connection.pipeline():
-                    connection.execute(self._begin)
+                    connection.execute(begin)
                     cursor.execute(statement, values)
                 return cursor.fetchall()
         except psycopg.Error as error:
@@ -194,16 +201,21 @@ class Link:
             why = "a commit is on the primary only: its wait for the standby was cancelled"
             raise TransactionLost(OutcomeUnknown(why))
 
+    def leave(self) -> None:
+        """Be done with a transaction that only read; the next one ends it on the way. Call only when there is one."""
+        self._is_left, self._has_begun = self._is_left or self._has_begun, False
+
     def rollback(self) -> None:
         """End the transaction without its writes; never raises."""
-        if not self._has_begun:
+        if not self._has_begun and not self._is_left:
             return
-        self._has_begun = False
+        self._has_begun = self._is_left = False
         if self._connection is None:
             return
         try:
             with self._watched():
-                self._connection.execute("ROLLBACK")
+                # Where nothing can have been written it is the same; after a ROLLBACK psycopg prepares all anew.
+                self._connection.execute("COMMIT" if self._begin == READ else "ROLLBACK")
         except psycopg.Error:
             self.close()
 
@@ -212,7 +224,7 @@ class Link:
             with self._asking:
                 self._connection.close()
                 self._connection = None
-        self._has_begun = False
+        self._has_begun = self._is_left = False
 
 
 def _has_something_to_say(connection: psycopg.Connection[Any]) -> bool:
@@ -281,11 +293,19 @@ class LinkRows:
         rows = self._link.ask(_GET, (key,))
         return rows[0][0] if rows else None
 
+    def many(self, keys: list[bytes]) -> list[Row]:
+        return self._link.ask(_GET_MANY, (keys,))
+
     def page(self, start: bytes, end: bytes, reverse: bool, rows: int) -> list[Row]:
         return self._link.ask(_SCAN_BACK if reverse else _SCAN, (start, end, rows))
 
     def keys(self, start: bytes, end: bytes, most: int) -> list[bytes]:
         return [row[0] for row in self._link.ask(_KEYS, (start, end, most))]
+
+
+def remembering(link: Link) -> Remembering:
+    rows = LinkRows(link)
+    return Remembering(rows, rows.many)
 
 
 class PostgresLedger:
@@ -295,23 +315,23 @@ class PostgresLedger:
 
     def __init__(self, link: Link) -> None:
         self._link = link
-        self._rows = Remembering(LinkRows(link))
-        self._pending = Pending()
+        self._rows = remembering(link)
+        self._pending = Pending(by_range=True)
 
     def begin(self, deadline: float) -> None:
-        self._rows = Remembering(LinkRows(self._link))
-        self._pending = Pending()
+        self._rows = remembering(self._link)
+        self._pending = Pending(by_range=True)
         self._link.connect(deadline)
 
     def run(self, body: Callable[[WriteTxn], Any]) -> Any:
         return run_body(body, self._rows, self._pending, MAX_KEY_OCTETS)
 
     def commit(self) -> None:
-        self._link.commit(_statements(self._pending.rows))
-        self._pending = Pending()
+        self._link.commit(_statements(self._pending))
+        self._pending = Pending(by_range=True)
 
     def rollback(self) -> None:
-        self._pending = Pending()
+        self._pending = Pending(by_range=True)
         self._link.rollback()
 
     def tidy(self, *, idle: bool) -> None:
@@ -322,9 +342,13 @@ class PostgresLedger:
         self._link.close()
 
 
-def _statements(rows: dict[bytes, bytes | None]) -> list[tuple[str, Sequence[object]]]:
+def _statements(pending: Pending) -> list[tuple[str, Sequence[object]]]:
     """The writes as few statements, rows in key order so that two commits seldom lock each other out."""
     statements: list[tuple[str, Sequence[object]]] = []
+    rows = pending.rows
+    if pending.ranges:
+        ranges = sorted(pending.ranges)
+        statements.append((_DELETE_RANGES, ([start for start, _ in ranges], [end for _, end in ranges])))
     keys: list[bytes] = []
     values: list[bytes] = []
     octets = 0

@@ -39,6 +39,7 @@ from store.kv.commit import (
 )
 from store.kv.contract import ReadTxn, StoreError, StoreUnavailable, WriteTxn
 from store.kv.overlay import Pending, ReadingTxn, Row, run_body
+from store.kv.room import Room
 
 T = TypeVar("T")
 
@@ -302,6 +303,24 @@ class RocksKeyValueStore:
         """Run ``body`` in the writer thread; durable when this returns. A cancelled caller's body may still land."""
         result: T = await self._writes.ask(body, self._settings.wait_s)
         return result
+
+    async def room(self) -> Room:
+        """What files and buffers take, and how much of it live rows do not account for, by RocksDB's estimate."""
+        with _told():
+            used, live = used_octets(self._db), self._db.property_int_value("rocksdb.estimate-live-data-size") or 0
+        return Room(used, max(0, used - live))
+
+    async def compact(self, *, at_most: int | None = None, rewrite: bool = False) -> int:
+        """Rewrite files without what was deleted, now instead of when RocksDB finds it worth while; octets."""
+        before = used_octets(self._db)
+
+        def work() -> None:
+            with _told():
+                self._db.flush()
+                self._db.compact_range(None, None)
+
+        await asyncio.to_thread(work)
+        return max(0, before - used_octets(self._db))
 
     async def close(self) -> None:
         """Serve what is queued, end the threads, close the database and give its lock back."""

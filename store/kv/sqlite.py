@@ -21,11 +21,13 @@ import apsw
 from store.kv.commit import GroupLimits, GroupStats, GroupWriter, Inbox, Ticket, deliver
 from store.kv.contract import ReadTxn, StoreError, StoreUnavailable, WriteTxn
 from store.kv.overlay import ReadingTxn
+from store.kv.room import Room
 from store.kv.sqlite_txn import Checkpoints, Patience, SqliteLedger, SqliteRows, refusal
 
 T = TypeVar("T")
 
 APPLICATION_ID = 0x4D574152  # "MWAR": tells our file from any other SQLite file
+_PAGES_AT_ONCE = 1024  # given back in one transaction
 _TABLE = "CREATE TABLE IF NOT EXISTS kv(k BLOB PRIMARY KEY, v BLOB NOT NULL) WITHOUT ROWID, STRICT"
 
 
@@ -96,16 +98,19 @@ def _connect(path: Path, settings: SqliteSettings, patience: Patience) -> apsw.C
 
 def _prepare(connection: apsw.Connection, settings: SqliteSettings) -> None:
     """Make the file ours: WAL, the table, the mark. Raises StoreError for somebody else's file."""
+    mark = connection.pragma("application_id")
+    is_new = mark == 0 and not connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall()
+    if not is_new and mark != APPLICATION_ID:
+        raise StoreError("this SQLite file is not a Mailward store")
+    if is_new:  # what is deleted can then be given back in small steps
+        connection.execute("PRAGMA auto_vacuum=INCREMENTAL").fetchall()
     connection.execute("PRAGMA journal_mode=WAL").fetchall()
     page_octets = connection.pragma("page_size")
     connection.execute(f"PRAGMA journal_size_limit={settings.checkpoints.pages * page_octets}").fetchall()
-    mark = connection.pragma("application_id")
-    if mark == 0 and not connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall():
+    if is_new:
         with connection:
             connection.execute(_TABLE).fetchall()
             connection.execute(f"PRAGMA application_id={APPLICATION_ID}").fetchall()
-    elif mark != APPLICATION_ID:
-        raise StoreError("this SQLite file is not a Mailward store")
     if settings.max_octets is not None:
         connection.execute(f"PRAGMA max_page_count={max(1, settings.max_octets // page_octets)}").fetchall()
 
@@ -201,9 +206,57 @@ class SqliteKeyValueStore:
             return [str(error)]
         return [] if found == ["ok"] else found
 
+    async def room(self) -> Room:
+        """What the file takes, and how much of it is pages that deleted rows have left."""
+        return await asyncio.to_thread(self._alone, _room)
+
+    async def compact(self, *, at_most: int | None = None, rewrite: bool = False) -> int:
+        """Give free pages back to the disk in short transactions, beside other work; octets.
+
+        ``rewrite`` writes the whole file anew in one go: only that helps a file which older versions made, and rows
+        that lie apart. It needs as much free disk again, and writers wait meanwhile. Raises StoreUnavailable.
+        """
+        return await asyncio.to_thread(self._alone, lambda connection: _compact(connection, at_most, rewrite))
+
+    def _alone(self, work: Callable[[apsw.Connection], T]) -> T:
+        """On a connection of its own."""
+        patience = Patience(time.monotonic() + self._settings.busy_timeout_s)
+        try:
+            connection = _connect(self._path, self._settings, patience)
+            try:
+                return work(connection)
+            finally:
+                connection.close(True)
+        except apsw.Error as error:
+            raise refusal(error) from error
+
     async def close(self) -> None:
         """Serve what is queued, copy the WAL back, and end the threads."""
         self._writes.close()
         self._reads.close()
         for thread in self._threads:
             await asyncio.to_thread(thread.join)
+
+
+def _room(connection: apsw.Connection) -> Room:
+    page, pages, free = (int(connection.pragma(name)) for name in ("page_size", "page_count", "freelist_count"))
+    is_old = int(connection.pragma("auto_vacuum")) == 0
+    advice = "`mailward store compact --rewrite` once, with the server stopped: this file is from an older version"
+    return Room(pages * page, free * page, advice if is_old else "")
+
+
+def _compact(connection: apsw.Connection, at_most: int | None, rewrite: bool) -> int:
+    before = _room(connection).octets
+    if rewrite:
+        connection.execute("PRAGMA auto_vacuum=INCREMENTAL").fetchall()
+        connection.execute("VACUUM").fetchall()
+    left = None if at_most is None else at_most // int(connection.pragma("page_size"))
+    while left is None or left > 0:
+        pages = _PAGES_AT_ONCE if left is None else min(left, _PAGES_AT_ONCE)
+        free = int(connection.pragma("freelist_count"))
+        connection.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
+        if int(connection.pragma("freelist_count")) in {0, free}:
+            break
+        left = None if left is None else left - pages
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    return max(0, before - _room(connection).octets)

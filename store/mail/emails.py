@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from store.blob.contract import BlobId
+from store.changes.announce import INDEX
 from store.changes.engine import AccountTxn, AccountView, Change, Kind
 from store.mail import kept, mailboxes, quota, threads
 from store.mail.digest import Digest
@@ -70,6 +71,8 @@ def state(view: AccountView, email_id: int) -> EmailState | None:
 def add(txn: AccountTxn, new: NewEmail, into: Sequence[MailboxId]) -> tuple[Email, EmailState]:
     """Add an email to one or more mailboxes. Raises NoSuchMailbox, OverQuota, AccountClosed."""
     keywords = _checked(new.keywords)
+    numbers = (keys.LAST_ID, keys.MODSEQ, *map(keys.mailbox, into), *map(keys.counts, into))
+    txn.prefetch((*numbers, *threads.names_of(new.digest)))
     _check_mailboxes(txn, into)
     quota.take(txn, new.digest.size, may_exceed=new.may_exceed)
     email_id = EmailId(txn.next_id())
@@ -187,6 +190,8 @@ def _enter(txn: AccountTxn, email: Email, keywords: frozenset[str], into: Iterab
     placements = {mailbox: _place(txn, email, mailbox, SEEN not in keywords) for mailbox in dict.fromkeys(into)}
     made = EmailState(modseq, modseq, keywords, placements)
     txn.index(keys.state(email.id), pack(made))
+    txn.store.kv.put(keys.to_index(txn.account), b"")
+    txn.store.touch(INDEX)
     return made
 
 
@@ -196,6 +201,7 @@ def _leave(txn: AccountTxn, email: Email, before: EmailState) -> None:
         _unplace(txn, email, mailbox, uid, SEEN not in before.keywords)
     txn.destroy(Kind.EMAIL, email.id, keys.email(email.id))
     txn.unindex(keys.state(email.id))
+    txn.index(keys.gone(email.id))
     txn.unindex(keys.thread_member(email.thread, email.id))
     txn.unlink(email.blob, b"E" + keys.u64(email.id))
 

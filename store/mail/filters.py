@@ -1,29 +1,29 @@
-"""What to ask of an email: a tree of conditions, and the part of it that a mail's text answers.
+"""What to ask of emails: a tree of conditions. ``store.search`` answers it. RFC 8621 §4.4.1, RFC 9051 §6.4.4."""
 
-RFC 8621 §4.4.1, RFC 9051 §6.4.4.
-"""
-
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TypeAlias
 
-from store.mail.model import MailboxId
-from store.mail.searchable import MailText
+import numpy as np
+from numpy.typing import NDArray
+
+from store.mail.model import MailboxId, ThreadId
 
 LATEST_MS = (1 << 64) - 1
+LATEST_SENT_MS = (1 << 63) - 1
 
 
 class Place(Enum):
     """Where words are looked for."""
 
-    TEXT = auto()  #: from, to, cc, bcc, subject or body
+    TEXT = auto()  #: any of these, and the header fields that are indexed
     FROM = auto()
     TO = auto()
     CC = auto()
     BCC = auto()
     SUBJECT = auto()
     BODY = auto()
+    ATTACHMENT = auto()  #: names of attached files
 
 
 class Share(Enum):
@@ -67,6 +67,14 @@ class Received:
 
 
 @dataclass(frozen=True, slots=True)
+class Sent:
+    """By the Date field; a mail without one matches nothing. Years before 1970 are negative."""
+
+    after_ms: int = -LATEST_SENT_MS  #: at or after
+    before_ms: int = LATEST_SENT_MS  #: before
+
+
+@dataclass(frozen=True, slots=True)
 class Size:
     at_least: int = 0
     below: int = 1 << 63
@@ -89,11 +97,38 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True)
+class InThread:
+    thread: ThreadId
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedSince:
+    """Keywords or mailboxes changed at this modseq or after it. RFC 7162 §3.1.5."""
+
+    modseq: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Among:
+    """One of these emails."""
+
+    ids: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """Words as they were typed. What finds them: store.search.words."""
+
+    text: str
+    is_exact: bool = True  #: not in other grammatical forms
+
+
+@dataclass(frozen=True, slots=True)
 class Words:
-    """All phrases, folded, are in this place."""
+    """All phrases are in this place."""
 
     place: Place
-    phrases: tuple[str, ...]
+    phrases: tuple[Phrase, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,51 +146,16 @@ Filter: TypeAlias = (
     | InMailbox
     | OutsideOf
     | Received
+    | Sent
     | Size
     | Keyword
     | ThreadKeyword
     | Attachment
+    | InThread
+    | ChangedSince
+    | Among
     | Words
     | HeaderWords
 )
 EVERYTHING = And(())
 NOTHING = Or(())
-
-
-def may_need_text(wanted: Filter) -> bool:
-    """Whether rows alone might not answer."""
-    match wanted:
-        case And(parts) | Or(parts):
-            return any(may_need_text(part) for part in parts)
-        case Not(part):
-            return may_need_text(part)
-        case Words(place, _):
-            return place in (Place.BODY, Place.TEXT)
-        case _:
-            return isinstance(wanted, HeaderWords)
-
-
-def holds_in_text(rest: Filter, text: MailText) -> bool:
-    """Answer what ``Query`` left open."""
-    match rest:
-        case And(parts):
-            return all(holds_in_text(part, text) for part in parts)
-        case Or(parts):
-            return any(holds_in_text(part, text) for part in parts)
-        case Not(part):
-            return not holds_in_text(part, text)
-        case Words(place, phrases):
-            shown = [value for name, value in text.fields if place is Place.TEXT and name in _TEXT_FIELDS]
-            return all_in(phrases, "\n".join((*shown, text.body)))
-        case HeaderWords(name, phrases):
-            return any(all_in(phrases, value) for field, value in text.fields if field == name)
-        case _:
-            raise AssertionError(f"{type(rest).__name__} needs no text")
-
-
-_TEXT_FIELDS = frozenset({"from", "to", "cc", "bcc", "subject"})
-
-
-def all_in(phrases: Iterable[str], text: str) -> bool:
-    """Whether a folded text holds every phrase."""
-    return all(phrase in text for phrase in phrases)

@@ -18,6 +18,12 @@ def placements(
         yield Uid(keys.read_u32(key[5:9])), EmailId(keys.read_u64(value))
 
 
+def newest_placements(view: AccountView, mailbox: MailboxId) -> Iterator[tuple[Uid, EmailId]]:
+    """The same from the highest UID down; stops costing when you stop reading."""
+    for key, value in view.scan_prefix(b"U" + keys.u32(mailbox), reverse=True):
+        yield Uid(keys.read_u32(key[5:9])), EmailId(keys.read_u64(value))
+
+
 def email_at(view: AccountView, mailbox: MailboxId, uid: int) -> EmailId | None:
     row = view.get(keys.uid(mailbox, uid))
     return EmailId(keys.read_u64(row)) if row is not None else None
@@ -75,5 +81,7 @@ def thread_ids(view: AccountView, thread: ThreadId) -> Iterator[EmailId]:
 
 def thread_members(view: AccountView, thread: ThreadId) -> list[EmailId]:
     """Emails of a thread, oldest first (RFC 8621 §3)."""
-    rows = [row for row in (emails.get(view, email_id) for email_id in thread_ids(view, thread)) if row is not None]
+    members = list(thread_ids(view, thread))
+    view.prefetch(keys.email(email_id) for email_id in members)
+    rows = [row for row in (emails.get(view, email_id) for email_id in members) if row is not None]
     return [row.id for row in sorted(rows, key=lambda row: (row.received_ms, row.id))]

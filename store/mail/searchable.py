@@ -1,17 +1,14 @@
-"""The words of a mail as a search sees them: decoded, in one case, bounded. Built from octets, kept by the caller."""
+"""The text of a mail as people read it, bounded, and the words of a search as they were typed."""
 
 import html
 import re
-import unicodedata
-from dataclasses import dataclass
 
+from store.mail.filters import Phrase
 from store.message import body
-from store.message.mime import parse_message
 from store.message.model import Message, Part
 
 BODY_CHARS = 1_000_000  #: of one mail, all its text parts together
-FIELD_CHARS = 2_000
-FIELDS = 1_000
+FIELD_CHARS = 2_000  #: of what is looked for
 
 _HIDDEN = re.compile(r"<(!--|style\b|script\b|title\b)", re.IGNORECASE)
 _HIDDEN_END = {
@@ -26,58 +23,33 @@ _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"|\'((?:[^\'\\]|\\.)*)\'|(\S+)')
 _ESCAPED = re.compile(r"\\(.)")
 
 
-@dataclass(frozen=True, slots=True)
-class MailText:
-    """One mail, folded for comparison."""
-
-    fields: tuple[tuple[str, str], ...]  #: lower-case name and folded value
-    body: str
-
-    @property
-    def chars(self) -> int:
-        """Roughly what keeping this costs."""
-        return len(self.body) + sum(len(name) + len(value) for name, value in self.fields)
-
-
-def fold(text: str) -> str:
-    """One case and one composition, white space as single blanks: "Straße" finds "STRASSE"."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
-
-
-def phrases(text: str) -> tuple[str, ...]:
-    """What must all be found: words, and quoted phrases as they are. RFC 8621 §4.4.1."""
-    found: list[str] = []
+def phrases(text: str) -> tuple[Phrase, ...]:
+    """What must all be found: words, in any of their forms, and quoted phrases as they are. RFC 8621 §4.4.1."""
+    found: list[Phrase] = []
     for double, single, word in _QUOTED.findall(text[:FIELD_CHARS]):
-        phrase = fold(_ESCAPED.sub(r"\1", double or single) or word)
-        if phrase:
-            found.append(phrase)
+        quoted = _ESCAPED.sub(r"\1", double or single)
+        if quoted or word:
+            found.append(Phrase(quoted or word, is_exact=bool(quoted)))
     return tuple(found)
 
 
-def mail_text(octets: bytes) -> MailText:
-    """Read a mail for searching. Never raises; costs about what parsing costs."""
-    message = parse_message(octets)
-    fields = tuple((field.name.lower(), fold(field.text()[:FIELD_CHARS])) for field in message.headers.fields[:FIELDS])
-    return MailText(fields, body_text(message))
-
-
-def body_text(message: Message) -> str:
-    """The folded text of all text parts, markup of HTML taken out."""
-    return fold(readable_text(message))
-
-
 def readable_text(message: Message) -> str:
-    """The same as people read it. Parts shown only as HTML count; attachments of text do too."""
+    """All text parts, markup of HTML taken out. Parts shown only as HTML count; attachments of text do too."""
+    return "\n".join(texts_of(message))
+
+
+def texts_of(message: Message) -> list[str]:
+    """The texts one by one: those shown first, then those attached, attached mails included. Bounded."""
     shown = {id(part): part for part in (*body.text_bodies(message), *body.html_bodies(message))}
     texts: list[str] = []
     left = BODY_CHARS
-    for part in (*shown.values(), *(p for p in body.attachments(message) if id(p) not in shown)):
+    for part in (*shown.values(), *(p for p in message.root.walk() if id(p) not in shown)):
         if left <= 0:
             break
-        if part.type.startswith("text/"):
+        if body.shown_type(part).startswith("text/"):
             texts.append(_part_text(message, part, left))
             left -= len(texts[-1])
-    return "\n".join(texts)
+    return texts
 
 
 def _part_text(message: Message, part: Part, limit: int) -> str:

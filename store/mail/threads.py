@@ -38,7 +38,7 @@ class Found:
 
 def find(txn: AccountTxn, digest: Digest, received_ms: int, email_id: EmailId) -> Found:
     """The thread for a mail that comes; ``email_id`` names a new one. Writes what leads later mails to it."""
-    known = {thread_key(name): b"" for name in (*digest.message_ids, *digest.in_reply_to, *digest.references[::-1])}
+    known = dict.fromkeys(names_of(digest), b"")
     for key in known:
         known[key] = txn.get(key) or b""
     base = thread_subject(digest.subject)
@@ -91,6 +91,12 @@ def collect(txn: AccountTxn, start: bytes, limit: int) -> bytes | None:
         elif not lives(keys.read_u64(row[:8])):
             txn.unindex(key)
     return rows[-1][0] + b"\x00" if len(rows) == limit else None
+
+
+def names_of(digest: Digest) -> list[bytes]:
+    """The keys under which a mail that comes looks for its thread, nearest relatives first."""
+    names = (*digest.message_ids, *digest.in_reply_to, *digest.references[::-1])
+    return [thread_key(name) for name in names]
 
 
 def _names(email: Email) -> set[bytes]:

@@ -181,6 +181,15 @@ def to_recipient(view: StoreView | StoreTxn, address: str, limit: int = 200, bef
             yield held
 
 
+def to_account(view: StoreView, account: int, limit: int = 200) -> Iterator[Held]:
+    """Held and settled mail for one account, under whichever address, newest first."""
+    prefix = keys.HELD_ACCOUNT + keys.u32(account)
+    for key, _ in view.kv.scan(prefix, keys.prefix_end(prefix), reverse=True, limit=limit):
+        held = get(view, key[len(prefix) :].decode())
+        if held is not None:
+            yield held
+
+
 def kept_back(view: StoreView, limit: int | None = None) -> Iterator[Held]:
     """Settled mail whose octets a hold or a rule keeps."""
     for key, _ in view.kv.scan(keys.HELD_KEPT, keys.prefix_end(keys.HELD_KEPT), limit=limit):
@@ -220,6 +229,7 @@ def indexes(held: Held) -> frozenset[bytes]:
     """The index keys that a row should have."""
     name = held.id.encode()
     found = {keys.HELD_RECIPIENT + copy.address.lower().encode() + b"\x00" + name for copy in held.copies}
+    found |= {keys.HELD_ACCOUNT + keys.u32(c.account) + name for c in held.copies if c.account is not None}
     if held.is_held:
         found.add(keys.HELD_ORDER + keys.u64(held.doubt) + name)
     if held.kept:

@@ -45,9 +45,11 @@ q      q H id                              Held: quarantined mail by reception i
 q      q O doubt id                        "": what is still held, most doubtful first
 q      q E ms id                           "": when a held copy of the mail expires
 q      q R address 00 id                   "": held and settled mail by recipient
+q      q A acct id                         "": held and settled mail by the recipient's account
 q      q K id                              "": settled, but its octets are kept back
 t      t id                                Trace: one row a mail judged, ids sort by time
 u      u seq                               audit entry, each sealing the one before
+u      u ff ms pid count random            audit entry that waits to be sealed
 j      j B id                              Job
 j      j R kind 00 ms id                   "": when a job is due (or its lease ends)
 j      j D id                              Job that was given up
@@ -84,6 +86,7 @@ HELD = b"qH"
 HELD_ORDER = b"qO"
 TRACE = b"t"
 AUDIT = b"u"
+AUDIT_WAITING = b"u\xff"
 JOB = b"jB"
 JOB_DUE = b"jR"
 JOB_DEAD = b"jD"
@@ -95,6 +98,7 @@ POLICY = b"p"
 HELD_EXPIRY = b"qE"
 HELD_RECIPIENT = b"qR"
 HELD_KEPT = b"qK"
+HELD_ACCOUNT = b"qA"
 HOLD = b"h"
 RULE = b"o"
 PSEUDONYM = b"iA"

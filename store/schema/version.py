@@ -9,6 +9,7 @@ from store.schema import keys
 
 SCHEMA = 2  #: what this program reads and writes
 KEY = keys.meta("schema")
+RESTORING = keys.meta("restoring")  #: there while a restore or a move into the store is not finished
 
 
 class SchemaNewer(StoreError):
@@ -17,6 +18,10 @@ class SchemaNewer(StoreError):
 
 class SchemaOlder(StoreError):
     """The store has to be brought up to date first; nothing was touched."""
+
+
+class Unfinished(StoreError):
+    """Rows are still being put into the store."""
 
 
 def version_of(txn: ReadTxn) -> int:
@@ -38,8 +43,12 @@ def stamp(txn: WriteTxn, version: int = SCHEMA) -> None:
 
 
 async def check(kv: KeyValueStore) -> None:
-    """Let a store of this schema pass, and mark a new one. Raises SchemaNewer, SchemaOlder."""
-    version, is_stamped = await kv.read(lambda txn: (version_of(txn), txn.get(KEY) is not None))
+    """Let a store of this schema pass, and mark a new one. Raises SchemaNewer, SchemaOlder, Unfinished."""
+    version, is_stamped, is_whole = await kv.read(
+        lambda txn: (version_of(txn), txn.get(KEY) is not None, txn.get(RESTORING) is None)
+    )
+    if not is_whole:
+        raise Unfinished("a restore or a move into this store was not finished: run it again, or take an empty store")
     if version < SCHEMA:
         raise SchemaOlder(
             f"the store has schema {version}, and this program needs {SCHEMA}: "

@@ -60,7 +60,7 @@ def _remove(txn: StoreTxn, candidates: Sequence[Candidate]) -> tuple[int, list[s
     return len(doomed), [name for name in objects if name is not None]
 
 
-async def sweep(store: Store, hour: int) -> int:
+async def sweep_objects(store: Store, hour: int) -> int:
     """Delete objects that no row names, in the share of an hour of the day: every folder comes once in 24 hours.
 
     They are what a crash left between putting an object and linking it. Raises StoreUnavailable.

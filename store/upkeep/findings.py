@@ -131,6 +131,11 @@ _SPACES = {
 }  # fmt: skip
 
 
+def space_of(key: bytes) -> str:
+    """What a key is a row of."""
+    return "account rows" if key[:1] == keys.SCOPE else _SPACES.get(key[:1], f"row {key[:1].hex()}")
+
+
 def keys_of(key: bytes) -> str:
     """A key for people: what it is a row of, and the rest as text where it is text."""
     if key[:1] == keys.SCOPE and len(key) > 5:

@@ -25,7 +25,7 @@ from store.policy import entries as policy
 from store.schema import keys
 from store.schema.rows import RowDamaged
 from store.trace import rows as trace
-from store.upkeep.checks import counting, flow, mail, people
+from store.upkeep.checks import counting, flow, keeping, mail, people, searching
 from store.upkeep.checks.counting import Tally
 from store.upkeep.checks.flow import believed, eight_octets, readable
 from store.upkeep.findings import Finding, Look, NeighbourDamaged, RowCheck, keys_of
@@ -45,6 +45,7 @@ SPACES: dict[bytes, RowCheck] = {
     keys.HELD_EXPIRY: flow.check_held_index,
     keys.HELD_RECIPIENT: flow.check_held_index,
     keys.HELD_KEPT: flow.check_held_index,
+    keys.HELD_ACCOUNT: flow.check_held_index,
     keys.TRACE: readable(trace.read_trace),
     keys.AUDIT: believed,  # the chain: WHOLE
     keys.JOB: flow.check_job,
@@ -56,32 +57,34 @@ SPACES: dict[bytes, RowCheck] = {
     keys.SESSION: believed,
     keys.POLICY: readable(policy.read_entry),
     keys.EXPIRY: flow.check_expiry,
-    keys.HOLD: believed,
-    keys.RULE: believed,
-    keys.PSEUDONYM[:1]: believed,
+    keys.HOLD: keeping.check_hold,
+    keys.RULE: keeping.check_rule,
+    keys.PSEUDONYM: keeping.check_person,
+    keys.PERSON: keeping.check_person,
+    keys.TO_INDEX: searching.check_to_index,
 }
 
 SCOPED: dict[bytes, RowCheck] = {
     keys.MODSEQ: mail.check_modseq,
     keys.LAST_ID: mail.check_last_id,
-    b"A": believed,  # the search index: A, O, W
+    keys.SEARCH_STATE: searching.check_search,
     b"B": mail.check_mailbox,
     b"C": mail.check_counts,
     b"D": mail.check_dated,
     b"E": mail.check_email,
     b"H": mail.check_change,
     b"J": believed,
-    b"K": believed,
+    b"K": keeping.check_kept,
     b"L": believed,
     b"M": mail.check_message_id,
-    b"O": believed,
+    b"O": searching.check_search,
     b"P": mail.check_upload,
     keys.USAGE: readable(quota.read_usage),
     b"S": mail.check_state,
     b"T": mail.check_thread_member,
     b"U": mail.check_uid,
     b"V": mail.check_vanished,
-    b"W": believed,
+    b"W": searching.check_search,
     b"Y": mail.check_mailbox_thread,
 }
 
@@ -266,7 +269,7 @@ async def _blobs(store: Store, progress: Progress) -> AsyncIterator[Finding]:
 async def _missed(store: Store, blob: BlobId) -> list[Finding]:
     """A damaged blob, looked at once more, by those who would miss it."""
     fault = await store.blobs.fault_of(blob)
-    owners = await store.read(lambda view: flow.owners_of(Look(view), blob))
-    if fault is None or fault == flow.NOT_WHOLE:  # then its links are findings
+    owners, has_row = await store.read(lambda view: (flow.owners_of(Look(view), blob), flow.is_whole(Look(view), blob)))
+    if fault is None or (fault == flow.NOT_WHOLE and not has_row):  # without a row its links are findings
         return []
     return [Finding(owner, f"its octets {blob.hex()[:16]}: {fault}") for owner in owners]

@@ -48,6 +48,34 @@ class KeyValueContract:
         await fill(kv, {b"empty": b""})
         assert await kv.read(lambda txn: (txn.get(b"empty"), txn.get(b"absent"))) == (b"", None)
 
+    async def test_prefetching_changes_no_answer(self, kv: KeyValueStore) -> None:
+        await fill(kv, letters("abc"))
+
+        def body(txn: ReadTxn) -> list[bytes | None]:
+            txn.prefetch(key for key in (b"a", b"b", b"absent", b"a"))
+            txn.prefetch([])
+            return [txn.get(key) for key in (b"a", b"b", b"c", b"absent")]
+
+        def writing(txn: WriteTxn) -> list[bytes | None]:
+            txn.put(b"a", b"changed")
+            txn.prefetch([b"a", b"b"])
+            txn.delete(b"b")
+            return body(txn)
+
+        assert await kv.read(body) == [b"A", b"B", b"C", None]
+        assert await kv.write(writing) == [b"changed", None, b"C", None]
+        assert await kv.read(body) == [b"changed", None, b"C", None]
+
+    async def test_more_can_be_prefetched_than_is_kept(self, kv: KeyValueStore) -> None:
+        rows = {b"%03d" % number: bytes([number]) * MAX_VALUE_OCTETS for number in range(60)}
+        await fill(kv, rows)
+
+        def body(txn: ReadTxn) -> dict[bytes, bytes | None]:
+            txn.prefetch(rows)
+            return {key: txn.get(key) for key in rows}
+
+        assert await kv.read(body) == rows
+
     async def test_put_replaces_and_delete_of_the_absent_is_fine(self, kv: KeyValueStore) -> None:
         def body(txn: WriteTxn) -> None:
             txn.put(b"k", b"1")
@@ -208,6 +236,26 @@ class KeyValueContract:
 
         assert await kv.write(body) == [None, b"after"]
         assert await everything(kv) == {b"b": b"after"}
+
+    async def test_a_range_deleted_is_gone_at_once_and_comes_back_when_its_body_fails(self, kv: KeyValueStore) -> None:
+        await fill(kv, letters("abcdef"))
+
+        def body(txn: WriteTxn, *, fails: bool) -> None:
+            txn.delete_range(b"b", b"e")
+            txn.put(b"c", b"again")
+            assert [txn.get(key) for key in (b"a", b"b", b"c", b"d")] == [b"A", None, b"again", None]
+            assert [key for key, _ in txn.scan(b"", END)] == [b"a", b"c", b"e", b"f"]
+            assert [key for key, _ in txn.scan(b"", END, reverse=True, limit=3)] == [b"f", b"e", b"c"]
+            assert txn.add(b"d", 1) == 1
+            txn.delete_range(b"d", b"d\x00")
+            if fails:
+                raise Refused
+
+        with pytest.raises(Refused):
+            await kv.write(lambda txn: body(txn, fails=True))
+        assert await everything(kv) == letters("abcdef")
+        await kv.write(lambda txn: body(txn, fails=False))
+        assert await everything(kv) == letters("aef") | {b"c": b"again"}
 
     async def test_add_counts_from_zero_and_below(self, kv: KeyValueStore) -> None:
         steps = [await kv.write(lambda txn, by=by: txn.add(b"n", by)) for by in (5, -7, 0, 2**40)]

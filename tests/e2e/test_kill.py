@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import threading
 import time
 from collections import Counter
@@ -12,6 +11,7 @@ from imapclient import IMAPClient
 
 from tests.support.gateway import PASSWORD, serving
 from tests.support.letters import letter
+from tests.support.sending import send_once
 
 MAILS = 2_000
 SENDERS = 8
@@ -32,26 +32,6 @@ def deliver(address: tuple[str, int], numbers: list[int], acknowledged: set[str]
             break
         else:
             raise AssertionError(f"mail {number} was never taken")
-
-
-def send_once(address: tuple[str, int], octets: bytes) -> str:
-    with socket.create_connection(address, timeout=20) as sock, sock.makefile("rb") as replies:
-
-        def expect(code: bytes) -> bytes:
-            line = replies.readline()
-            while line[3:4] == b"-":
-                line = replies.readline()
-            if not line.startswith(code):
-                raise OSError(f"expected {code!r}, got {line!r}")
-            return line
-
-        expect(b"220")
-        for command, code in ((b"EHLO mx.partner.example", b"250"), (b"MAIL FROM:<bob@partner.example>", b"250"),
-                              (b"RCPT TO:<ana@example.com>", b"250"), (b"DATA", b"354")):  # fmt: skip
-            sock.sendall(command + b"\r\n")
-            expect(code)
-        sock.sendall(octets + b".\r\n")
-        return expect(b"250").split()[-1].decode()
 
 
 def test_a_killed_worker_loses_no_acknowledged_mail_and_delivers_none_twice(tmp_path: Path, dns: str) -> None:

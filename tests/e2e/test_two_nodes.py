@@ -1,4 +1,4 @@
-"""Two nodes, with nothing in common but a PostgreSQL: one wakes the other's readers, and work is done once."""
+"""Two nodes, with nothing in common but a PostgreSQL and an S3: one wakes the other's readers, work is done once."""
 
 import asyncio
 import json
@@ -19,6 +19,8 @@ from gateway.main.work import UPKEEP_S
 from tests.gateway.outbound.sink import Sink, sink
 from tests.support.gateway import CONFIG, PASSWORD, Gateway, serving
 from tests.support.letters import letter
+from tests.support.postgres import Server as PostgresServer
+from tests.support.s3 import S3Server
 
 MORE = """
 [domain."relayed.example"]
@@ -87,9 +89,11 @@ def two_nodes(folder: Path, dns: str, url: str, blobs: str = "") -> Iterator[Nod
 
 
 @pytest.fixture(scope="module")
-def nodes(tmp_path_factory: pytest.TempPathFactory, dns: str, request: pytest.FixtureRequest) -> Iterator[Nodes]:
-    url = request.getfixturevalue("postgres_server").new_database()
-    with two_nodes(tmp_path_factory.mktemp("nodes"), dns, url) as running:
+def nodes(
+    tmp_path_factory: pytest.TempPathFactory, dns: str, postgres_server: PostgresServer, s3_server: S3Server
+) -> Iterator[Nodes]:
+    blobs = f'blobs = "{s3_server.url()}"\ns3_credentials = "{s3_server.credentials()}"'
+    with two_nodes(tmp_path_factory.mktemp("nodes"), dns, postgres_server.new_database(), blobs) as running:
         yield running
 
 
@@ -124,6 +128,21 @@ def test_a_mail_delivered_at_one_node_wakes_an_idle_reader_of_the_other(nodes: N
           f"longest {max(waits) * 1000:.0f} ms")  # fmt: skip
     assert statistics.median(waits) < 1.0
     assert max(waits) < 10.0
+
+
+def test_a_large_mail_taken_by_one_node_is_read_at_the_other(nodes: Nodes) -> None:
+    """Its octets are in the bucket, which both read."""
+    octets = letter("the large one", "a line of a large mail\n" * 20_000).as_bytes()
+    with nodes.one.smtp() as client:
+        client.sendmail("bob@partner.example", ["ana@example.com"], octets)
+    host, port = nodes.two.listen["imap"]
+    with IMAPClient(host, port, ssl=False, timeout=60) as reader:
+        reader.login("ana@example.com", PASSWORD)
+        found = []
+        for folder in ("INBOX", "Junk"):
+            reader.select_folder(folder)
+            found += [reader.fetch([uid], ["BODY.PEEK[TEXT]"])[uid] for uid in reader.search(["SUBJECT", "large one"])]
+    assert [row[b"BODY[TEXT]"].count(b"a line of a large mail") for row in found] == [20_000]
 
 
 def test_jobs_are_done_once_whichever_node_took_the_mail(nodes: Nodes) -> None:

@@ -8,14 +8,18 @@ from gateway.quarantine.acts import Quarantine
 from gateway.work.runner import Runner
 from store.accounts import account as accounts
 from store.blob.chunks import BlobSettings, list_ids, meta_key
-from store.changes.engine import AccountTxn, StoreTxn, StoreView
-from store.mail import emails, reading, uploads
+from store.changes.engine import AccountId, AccountTxn, StoreTxn, StoreView
+from store.mail import emails, quota, reading, uploads
 from store.mail.model import EmailId, MailboxId
 from store.mail.uploads import UploadLimits
 from store.quarantine.held import NotHeld
 from store.queue import jobs
+from store.retention.rows import Rule, put_rule
+from store.search.indexing import Indexer
+from store.upkeep import retention
 from store.upkeep.collect import Collector
 from store.upkeep.expire import end_uploads
+from store.upkeep.retention import Ages
 from tests.faults.world import World
 from tests.support.letters import GTUBE, letter
 from tests.support.mail_store import mailbox_with
@@ -144,6 +148,54 @@ async def hold(world: World) -> bool:
 RELAYED = receive(SMALL, "ann@relayed.example")
 
 
+async def four_mails(world: World) -> bool:
+    return all([await receive(SMALL)(world) for _ in range(4)])
+
+
+async def flag_all(world: World) -> bool:
+    """What STORE 1:* does: all mails of the mailbox in one transaction."""
+
+    def body(txn: StoreTxn) -> None:
+        mine = txn.account(_ana(txn))
+        for _, email in list(reading.placements(mine, mailbox_with(mine, "inbox"))):
+            emails.set_keywords(mine, email, {"$flagged", "$seen"})
+
+    await world.store.write(body)
+    return True
+
+
+async def limit_ana(world: World) -> bool:
+    """Ana may hold three mails, and has one."""
+    await world.store.write(lambda txn: quota.limit(txn.account(_ana(txn)), most_mails=3))
+    return await receive(SMALL)(world)
+
+
+async def index(world: World) -> bool:
+    """What the indexing job does."""
+    await Indexer(world.store).catch_up(await world.store.read(_ana))
+    return True
+
+
+async def to_trash_under_a_rule(world: World) -> bool:
+    rule = Rule("short", 0, 1, "", "", "trash", "", "admin", world.clock.ms)
+    await world.store.write(lambda txn: put_rule(txn, rule))
+    return await receive(SMALL)(world) and await with_first(
+        lambda mine, email, trash: emails.set_mailboxes(mine, email, [trash])
+    )(world)
+
+
+async def retain(world: World) -> bool:
+    world.store.clock = lambda: world.clock.ms / 1000 + 30 * 86_400
+    await retention.run(world.store, Ages())
+    return True
+
+
+def _ana(view: StoreTxn | StoreView) -> AccountId:
+    ana = accounts.find(StoreView(view.kv), "ana@example.com")
+    assert ana is not None
+    return ana.id
+
+
 @dataclass(frozen=True, slots=True)
 class Scenario:
     prepare: Act
@@ -151,6 +203,7 @@ class Scenario:
     expected: tuple[str, ...]  #: what people notice once it is done, and did not before
     repeats: bool = False  #: who gets no answer does it again, and then it was done twice
     hands_over: bool = False  #: a mail reaches the next host
+    in_files: bool = False  #: large blobs are files
 
 
 SCENARIOS: dict[str, Scenario] = {
@@ -203,6 +256,21 @@ SCENARIOS: dict[str, Scenario] = {
         True,
     ),
     "expunge": Scenario(receive(LARGE), with_first(lambda mine, email, _: emails.destroy(mine, email)), ()),
+    "flags on many": Scenario(four_mails, flag_all, ("ana@example.com inbox a small mail $flagged $seen",)),
+    "an account with a limit, and one without": Scenario(
+        limit_ana,
+        receive(SMALL, "ana@example.com", "ben@example.com"),
+        ("ana@example.com inbox a small mail", "ben@example.com inbox a small mail"),
+        True,
+    ),
+    "indexing": Scenario(four_mails, index, ()),
+    "retention": Scenario(to_trash_under_a_rule, retain, ()),
+    "a large mail, blobs in files": Scenario(
+        nothing, receive(LARGE), ("ana@example.com inbox a large mail",), True, in_files=True
+    ),
+    "expunge, blobs in files": Scenario(
+        receive(LARGE), with_first(lambda mine, email, _: emails.destroy(mine, email)), (), in_files=True
+    ),
     "relayed at last": Scenario(RELAYED, relaying(""), (), hands_over=True),
     "relayed later": Scenario(RELAYED, relaying("451 later"), ("waiting ann@relayed.example failed",)),
     "refused by the next host": Scenario(RELAYED, relaying("550 never"), ("buried ann@relayed.example failed",)),

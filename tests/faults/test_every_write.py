@@ -56,13 +56,13 @@ async def _undisturbed(scenario: Scenario, folder: Path, host: Sink) -> Start:
     """What the act does when nothing fails, and a copy of the store before it."""
     prepared, done = folder / "prepared", folder / "done"
     prepared.mkdir()
-    async with opened(prepared, Clock(), host) as world:
+    async with opened(prepared, Clock(), host, in_files=scenario.in_files) as world:
         await settle_in(world)
         assert await scenario.prepare(world)
         await world.assert_sound()
         before = await world.summary()
     shutil.copytree(prepared, done)
-    async with opened(done, Clock(), host) as world:
+    async with opened(done, Clock(), host, in_files=scenario.in_files) as world:
         assert await scenario.act(world)
         await world.assert_sound()
         return Start(prepared, before, await world.summary())
@@ -74,14 +74,14 @@ async def _disturbed(scenario: Scenario, start: Start, folder: Path, host: Sink,
     shutil.copytree(start.folder, folder)
     clock = Clock()
     host.mails.clear()
-    async with opened(folder, clock, host, fault) as world:
+    async with opened(folder, clock, host, fault, in_files=scenario.in_files) as world:
         try:
             promised = await scenario.act(world)
         except StoreError:
             promised = False
         if not world.kv.has_failed:
             return None
-    async with opened(folder, clock, host) as world:
+    async with opened(folder, clock, host, in_files=scenario.in_files) as world:
         await world.assert_sound()
         found = await world.summary()
         assert found == start.after or (found == start.before and not promised)

@@ -11,13 +11,14 @@ from gateway.delivery.commit import Commit
 from gateway.envelope import ReceptionId, Recipient, RelayTarget
 from gateway.learning.labels import label_of_octets, label_of_view
 from gateway.observe.stages import Stages
-from gateway.outbound.relay import LEASE_MS, Failure, Relay, RelayBody, drop
+from gateway.outbound.relay import Failure, Relay, RelayBody, drop
 from gateway.pipeline.judge import Judgement
 from gateway.pipeline.verdict import Action, Reason, Verdict
 from gateway.quarantine.acts import Quarantine
+from gateway.work.runner import Runner
 from store.accounts.account import Account
 from store.audit import chain
-from store.blob.chunks import KeyValueBlobs
+from store.blob.view import Blobs
 from store.changes.announce import Announcer
 from store.changes.engine import Store, StoreTxn
 from store.kv.contract import StoreError
@@ -51,7 +52,7 @@ class House:
     def store(self, fault: str = "none") -> Store:
         at = {"none": None, "before": 0, "after": 0, "second": 1, "after second": 1}[fault]
         kv = FaultyKeyValueStore(self.inner, at, after_commit=fault.startswith("after"))
-        return Store(kv, KeyValueBlobs(kv), Announcer())
+        return Store(kv, Blobs(kv), Announcer())
 
     async def do(self, act: str, fault: str, pick: int) -> None:
         store = self.store(fault)
@@ -143,8 +144,9 @@ class House:
             async def _try(self, body: RelayBody) -> Failure | None:
                 return answers[act]
 
-        self.clock.forward(milliseconds=LEASE_MS)
-        await Answered(store, "mx.example.com", self.clock).work_once()
+        kind = Answered(store, "mx.example.com", self.clock).kind()
+        self.clock.forward(seconds=kind.lease_s + 1)
+        await Runner(store, [kind], self.clock).work_once()
 
     async def _collect(self, store: Store) -> None:
         collector = Collector(store)
@@ -156,7 +158,7 @@ class House:
 
 async def new_house() -> House:
     inner = MemoryKeyValueStore()
-    store = Store(inner, KeyValueBlobs(inner), Announcer())
+    store = Store(inner, Blobs(inner), Announcer())
     return House(inner, await new_account(store, "ana@b.example"), await new_account(store, "ben@b.example"))
 
 

@@ -14,7 +14,9 @@ from gateway.envelope import Peer, Recipient
 from gateway.main.services import Services, build
 from gateway.reply import Reply
 from store.accounts import account as accounts
-from store.blob.chunks import KeyValueBlobs, list_ids
+from store.blob.chunks import list_ids
+from store.blob.folder import FolderObjects
+from store.blob.view import Blobs
 from store.changes.announce import Announcer
 from store.changes.engine import Store, StoreView
 from store.kv.sqlite import SqliteKeyValueStore
@@ -121,12 +123,17 @@ def _quiet(*_: object) -> None:
 
 
 @asynccontextmanager
-async def opened(folder: Path, clock: Clock, next_host: Sink, fault: Fault | None = None) -> AsyncIterator[World]:
-    """The gateway over the folder's store; closed again at the end, as after a crash or a stop."""
+async def opened(
+    folder: Path, clock: Clock, next_host: Sink, fault: Fault | None = None, *, in_files: bool = False
+) -> AsyncIterator[World]:
+    """The gateway over the folder's store; closed again at the end, as after a crash or a stop.
+
+    With ``in_files`` large blobs are files beside the store.
+    """
     fault = fault or Fault()
     inner = await SqliteKeyValueStore.open(folder / "store.sqlite")
     kv = FaultyKeyValueStore(inner, fault.at, after_commit=fault.after_commit, stays=fault.stays)
-    store = Store(kv, KeyValueBlobs(kv), Announcer())
+    store = Store(kv, Blobs(kv, objects=FolderObjects(folder / "blobs") if in_files else None), Announcer())
     services = await build(
         config_of(folder, next_host.port), clock=clock, announce=_quiet, resolver=ZoneResolver(ZONE), store=store
     )
@@ -149,8 +156,9 @@ def summary_of(view: StoreView) -> Summary:
         mine = view.account(account.id)
         for mailbox in mailboxes.list_all(mine):
             for _, email_id in reading.placements(mine, mailbox.id):
-                email = emails.get(mine, email_id)
-                found[f"{account.address} {mailbox.role} {email.subject if email else '?'}"] += 1
+                email, flags = emails.get(mine, email_id), emails.state(mine, email_id)
+                words = "".join(f" {word}" for word in sorted(flags.keywords if flags else ()))
+                found[f"{account.address} {mailbox.role} {email.subject if email else '?'}{words}"] += 1
     for held in quarantine.newest(view):
         for copy in held.copies:
             found[f"{copy.state} {copy.address} {held.subject}"] += 1

@@ -19,7 +19,7 @@ from imapclient import IMAPClient
 from imapclient.exceptions import IMAPClientError, LoginError
 
 from protocols.imap.settings import ImapSettings
-from store.blob.chunks import KeyValueBlobs
+from store.blob.view import Blobs
 from store.changes.announce import Announcer
 from store.changes.engine import Store
 from store.kv.sqlite import SqliteKeyValueStore
@@ -52,7 +52,7 @@ async def house(tmp_path: Path, authority: trustme.CA) -> AsyncIterator[House]:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert(HOST, "127.0.0.1").configure_cert(context)
     kv = await SqliteKeyValueStore.open(tmp_path / "mail.db")
-    store = Store(kv, KeyValueBlobs(kv), Announcer())
+    store = Store(kv, Blobs(kv), Announcer())
     async with open_house(store, ImapSettings(allow_plaintext_login=True), context) as opened:
         yield opened
     await store.close()

@@ -248,7 +248,7 @@ def _mailbox(mine: AccountView, box: Any, blobs: set[bytes]) -> dict[str, Any]:
 
 async def keep(folder: Path) -> None:
     """Fill a new store and write it, packed, with what was found in it."""
-    from store.blob.chunks import KeyValueBlobs
+    from store.blob.view import Blobs
     from store.changes.announce import Announcer
     from store.kv.sqlite import SqliteKeyValueStore
 
@@ -256,7 +256,7 @@ async def keep(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as work:
         await fill(Path(work))
         kv = await SqliteKeyValueStore.open(Path(work) / "store.sqlite")
-        store = Store(kv, KeyValueBlobs(kv), Announcer())
+        store = Store(kv, Blobs(kv), Announcer())
         found = await describe(store)
         await store.close()
         octets = (Path(work) / "store.sqlite").read_bytes()

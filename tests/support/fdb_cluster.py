@@ -143,6 +143,10 @@ class Cluster:
         at = bisect_right(entries, version, key=lambda entry: entry[0])
         return entries[at - 1][1] if at else None
 
+    def written_at(self, key: bytes) -> int:
+        """The version of the last commit that wrote this key."""
+        return self._history[key][-1][0]
+
     def between(self, begin: bytes, end: bytes) -> list[bytes]:
         """Keys that are there, or were."""
         return self._keys[bisect_left(self._keys, begin) : bisect_left(self._keys, end)]

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from store.accounts import account as accounts
 from store.accounts.account import Account
-from store.blob.chunks import KeyValueBlobs
+from store.blob.view import Blobs
 from store.changes.announce import Announcer
 from store.changes.engine import AccountTxn, AccountView, Store
 from store.kv.contract import KeyValueStore
@@ -20,7 +20,7 @@ START_MS = 1_772_445_600_000  # 2 March 2026, 10:00 UTC
 
 def new_store(kv: KeyValueStore | None = None) -> Store:
     kv = kv or MemoryKeyValueStore()
-    return Store(kv, KeyValueBlobs(kv), Announcer())
+    return Store(kv, Blobs(kv), Announcer())
 
 
 async def new_account(store: Store, address: str = "bob@b.example", password_hash: str = "") -> Account:

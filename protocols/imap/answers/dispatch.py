@@ -2,7 +2,19 @@
 
 from typing import assert_never
 
-from protocols.imap.answers import account, append, copying, fetch, folders, idle, listing, removal, search, storing
+from protocols.imap.answers import (
+    account,
+    append,
+    copying,
+    fetch,
+    folders,
+    idle,
+    listing,
+    quota,
+    removal,
+    search,
+    storing,
+)
 from protocols.imap.commands import account as about_account
 from protocols.imap.commands import mailboxes
 from protocols.imap.commands.fetch import Fetch
@@ -11,6 +23,7 @@ from protocols.imap.commands.search import Search
 from protocols.imap.commands.table import AfterLogin, BeforeLogin, Tagged, WhenSelected
 from protocols.imap.refusal import BadCommand
 from protocols.imap.session import Authenticated, Done, LoggedOut, NotAuthenticated, Selected, Session
+from protocols.imap.view import MailboxView, complete
 
 
 async def answer(session: Session, tagged: Tagged) -> Done:
@@ -39,8 +52,21 @@ async def answer(session: Session, tagged: Tagged) -> Done:
     if isinstance(command, WhenSelected):
         if not isinstance(state, Selected):
             raise BadCommand("select a mailbox first")
+        if not _is_within_what_was_read(state.view, command):
+            await complete(session.store, state.account.id, state.view)
         return await _when_selected(session, state, command, tagged)
     return await _after_login(session, state, command)
+
+
+def _is_within_what_was_read(view: MailboxView, command: WhenSelected) -> bool:
+    """Whether a command does without the mails whose UIDs were not read when the mailbox was opened."""
+    match command:
+        case Fetch() | StoreFlags() | Copy():
+            return view.covers(command.messages, by_uid=command.by_uid)
+        case Search() | Expunge() | mailboxes.Close():
+            return not view.head
+        case _:
+            return True
 
 
 async def _before_login(session: Session, command: BeforeLogin, tagged: Tagged) -> Done:
@@ -61,6 +87,10 @@ async def _after_login(session: Session, state: Authenticated | Selected, comman
             return account.enable(session, command)
         case about_account.Namespace():
             return account.namespace(session)
+        case about_account.GetQuota():
+            return await quota.get_quota(session, state, command)
+        case about_account.GetQuotaRoot():
+            return await quota.get_quota_root(session, state, command)
         case about_account.Idle():
             return await idle.idle(session, state)
         case mailboxes.Select():

@@ -68,14 +68,15 @@ def _open(account: AccountView, path: str, is_read_only: bool) -> _Opened:
     mailbox = find(account, path)
     counts = mailboxes.counts(account, mailbox.id)
     view = open_view(account, mailbox.id, is_read_only=is_read_only)
-    return _Opened(mailbox, counts, view, _first_unseen(account, view) if counts.unread else None)
+    return _Opened(mailbox, counts, view, _first_unseen(account, mailbox.id) if counts.unread else None)
 
 
-def _first_unseen(account: AccountView, view: MailboxView) -> int | None:
-    for position, email_id in enumerate(view.ids[:UNSEEN_LOOKED_AT]):
+def _first_unseen(account: AccountView, mailbox: MailboxId) -> int | None:
+    """Its sequence number, when it is among the oldest mails."""
+    for number, (_, email_id) in enumerate(islice(reading.placements(account, mailbox), UNSEEN_LOOKED_AT), 1):
         state = emails.state(account, email_id)
         if state is not None and SEEN not in state.keywords:
-            return position + 1
+            return number
     return None
 
 

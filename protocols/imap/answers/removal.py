@@ -38,19 +38,18 @@ async def close(session: Session, state: Selected) -> Done:
 
 
 async def _expunge(session: Session, state: Selected, spans: Spans) -> None:
+    """Batch by batch, each complete: who cuts in finds some mails gone and the others as they were."""
     account, mailbox = state.account.id, state.view.mailbox
-    doomed: list[Place] = []
     for places in batches(state.view, spans, session.services.settings.rows_per_read):
-        doomed += await session.store.read(
+        doomed = await session.store.read(
             lambda snapshot, places=places: [  # type: ignore[misc]
                 row.place
                 for row in read_rows(snapshot.account(account), mailbox, places, with_email=False)
                 if flags.DELETED in row.state.keywords
             ]
         )
-    for first in range(0, len(doomed), _REMOVED_AT_ONCE):
-        some = doomed[first : first + _REMOVED_AT_ONCE]
-        await session.store.write(lambda txn, some=some: _remove(txn.account(account), mailbox, some))  # type: ignore[misc]
+        if doomed:
+            await session.store.write(lambda txn, doomed=doomed: _remove(txn.account(account), mailbox, doomed))  # type: ignore[misc]
 
 
 def _remove(account: AccountTxn, mailbox: MailboxId, places: Sequence[Place]) -> None:

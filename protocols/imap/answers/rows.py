@@ -33,7 +33,7 @@ def batches(view: MailboxView, spans: Spans, size: int) -> Iterator[list[Place]]
     batch: list[Place] = []
     for low, high in spans:
         for at in range(low, min(high, view.size)):
-            batch.append(Place(at + 1, view.uids[at], EmailId(view.ids[at])))
+            batch.append(Place(at + 1, view.uids[at - view.head], EmailId(view.ids[at - view.head])))
             if len(batch) == size:
                 yield batch
                 batch = []
@@ -44,6 +44,8 @@ def batches(view: MailboxView, spans: Spans, size: int) -> Iterator[list[Place]]
 def read_rows(account: AccountView, mailbox: MailboxId, places: Sequence[Place], *, with_email: bool) -> list[Row]:
     """Rows of mails that are still there, in order."""
     states = _states(account, places)
+    if with_email:
+        account.prefetch(keys.email(place.email_id) for place in places)
     rows: list[Row] = []
     for place in places:
         state = states.get(place.email_id)
@@ -61,6 +63,7 @@ def _states(account: AccountView, places: Sequence[Place]) -> dict[int, EmailSta
     if high - low < 3 * len(places):
         rows = account.scan(keys.state(low), keys.state(high) + b"\x00")
         return {keys.read_u64(key[1:9]): emails.read_state(row) for key, row in rows}
+    account.prefetch(keys.state(place.email_id) for place in places)
     found: dict[int, EmailState] = {}
     for place in places:
         state = emails.state(account, place.email_id)

@@ -1,21 +1,19 @@
 """SEARCH. RFC 3501 §6.4.4, RFC 4731 (ESEARCH), RFC 7162 §3.1.5."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+
+import numpy as np
 
 from protocols.imap import numbers
-from protocols.imap.answers.matching import Judge, Need, need_of
-from protocols.imap.answers.rows import Place, Row, batches, read_rows
+from protocols.imap.answers.matching import Keys, ids_of
+from protocols.imap.answers.rows import batches, read_rows
 from protocols.imap.commands.search import Among, Search
 from protocols.imap.session import Done, Selected, Session
-from protocols.imap.view import MailboxView
-from store.blob.contract import Wanted
-from store.changes.engine import StoreView
-from store.mail.model import Email
+from protocols.imap.view import MailboxView, Spans
+from store.search.coding import Numbers
+from store.search.finding import accepted
 
-GROUP_OCTETS = 1024 * 1024  #: of mail read at once
-_READ_AT_ONCE = {Need.NOTHING: 500, Need.STATE: 500, Need.EMAIL: 200, Need.HEADER: 100, Need.TEXT: 20}
+_READ_AT_ONCE = 500
 
 
 @dataclass(slots=True)
@@ -29,68 +27,41 @@ class _Found:
 async def search(session: Session, state: Selected, command: Search, tag: bytes) -> Done:
     if command.wants_modseq:
         session.condstore = True
-    view = state.view
-    judge = Judge(command.key, view)
-    need = need_of(command.key)
-    if need is Need.NOTHING:
-        accepted = (at for at in range(view.size) if judge.accepts_number(at + 1))
-        found = _Found([view.uids[at] if command.by_uid else at + 1 for at in accepted])
-    else:
-        found = await _read(session, state, command, judge)
+    at = await positions(session, state, command)
+    uids = state.view.uids
+    found = _Found([uids[each] if command.by_uid else each + 1 for each in at.tolist()])
+    if command.wants_modseq:
+        found.modseq = await _highest_modseq(session, state, at)
     _write(session, command, found, tag)
     return Done(may_expunge=command.by_uid)
 
 
-async def _read(session: Session, state: Selected, command: Search, judge: Judge) -> _Found:
-    view, need = state.view, need_of(command.key)
-    found = _Found([])
+async def positions(session: Session, state: Selected, command: Search) -> Numbers:
+    """Where in the view the mails stand that meet the keys, ascending."""
+    view = state.view
+    wanted = Keys(view).filter(command.key)
+    every = ids_of(view)
+    looked_at = np.concatenate(
+        [np.zeros(0, dtype=np.int64), *(np.arange(low, high) for low, high in _candidates(command, view))]
+    )
+    found = await accepted(session.store, state.account.id, wanted, every[looked_at])
+    return looked_at[found]
 
-    def body(snapshot: StoreView, places: Sequence[Place]) -> list[tuple[Row, bool | None]]:
-        account = snapshot.account(state.account.id)
-        rows = read_rows(account, view.mailbox, places, with_email=need >= Need.EMAIL)
-        return [(row, judge.accepts(row)) for row in rows]
 
-    for places in batches(view, _candidates(command, view), _READ_AT_ONCE[need]):
-        seen = await session.store.read(partial(body, places=places))
-        hits = await _decided(session, judge, need, seen)
+async def _highest_modseq(session: Session, state: Selected, at: Numbers) -> int:
+    view, highest = state.view, 0
+    for places in batches(view, tuple((each, each + 1) for each in at.tolist()), _READ_AT_ONCE):
+        rows = await session.store.read(
+            lambda snapshot, places=places: read_rows(  # type: ignore[misc]
+                snapshot.account(state.account.id), view.mailbox, places, with_email=False
+            )
+        )
         await session.channel.drain()  # a client that is gone needs no answer
-        found.numbers += [row.place.uid if command.by_uid else row.place.number for row in hits]
-        found.modseq = max([found.modseq, *(row.state.modseq for row in hits)])
-    return found
+        highest = max([highest, *(row.state.modseq for row in rows)])
+    return highest
 
 
-async def _decided(session: Session, judge: Judge, need: Need, seen: Sequence[tuple[Row, bool | None]]) -> list[Row]:
-    """The hits, in order: where the rows did not say, the octets are read, some mails at a time."""
-    hits: list[Row] = []
-    waiting: list[Row] = []
-    octets = 0
-
-    async def look() -> list[Row]:
-        if not waiting:
-            return []
-        wanted = [_wanted(row.email, need) for row in waiting if row.email is not None]
-        read = await session.store.blobs.read_many(wanted)
-        # A mail that went meanwhile is no hit.
-        return [row for row, its in zip(waiting, read, strict=True) if its is not None and judge.accepts(row, its)]
-
-    for row, verdict in seen:
-        if verdict is None and row.email is not None:
-            waiting.append(row)
-            octets += row.email.size if need is Need.TEXT else row.email.header_octets
-        elif verdict:
-            hits.append(row)
-        if octets > GROUP_OCTETS:
-            hits += await look()
-            waiting, octets = [], 0
-    return sorted(hits + await look(), key=lambda row: row.place.number)
-
-
-def _wanted(email: Email, need: Need) -> Wanted:
-    """The mail as far as the search has to look: offsets count from its start."""
-    return Wanted(email.blob, 0, None if need is Need.TEXT else email.structure.body_start)
-
-
-def _candidates(command: Search, view: MailboxView) -> tuple[tuple[int, int], ...]:
+def _candidates(command: Search, view: MailboxView) -> Spans:
     """Positions worth looking at: those of the first set the search names, else all."""
     for key in command.key.keys:
         if isinstance(key, Among):

@@ -50,6 +50,16 @@ class Enable:
 
 
 @dataclass(frozen=True, slots=True)
+class GetQuota:
+    root: str
+
+
+@dataclass(frozen=True, slots=True)
+class GetQuotaRoot:
+    mailbox: str
+
+
+@dataclass(frozen=True, slots=True)
 class Login:
     login: str
     password: str
@@ -111,6 +121,16 @@ def identification(scan: Scanner) -> Id:
         raise BadCommand("too many fields")
     texts = [(word or b"")[:256].decode("ascii", "replace") for word in words]
     return Id(tuple(zip(texts[::2], texts[1::2], strict=False)))
+
+
+def get_quota(scan: Scanner) -> GetQuota:
+    scan.space()
+    return GetQuota(_text(scan.astring()))
+
+
+def get_quota_root(scan: Scanner) -> GetQuotaRoot:
+    scan.space()
+    return GetQuotaRoot(scan.mailbox())
 
 
 def enable(scan: Scanner) -> Enable:

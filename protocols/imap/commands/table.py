@@ -9,6 +9,8 @@ from protocols.imap.commands.account import (
     Authenticate,
     Capability,
     Enable,
+    GetQuota,
+    GetQuotaRoot,
     Id,
     Idle,
     Login,
@@ -37,7 +39,8 @@ from protocols.imap.scanner import Scanner
 
 AnyState = Capability | Noop | Logout | Id
 BeforeLogin = StartTls | Login | Authenticate
-AfterLogin = Enable | Namespace | Idle | Select | List | Subscribe | Create | Delete | Rename | Status | Append
+AboutAccount = Enable | Namespace | Idle | GetQuota | GetQuotaRoot
+AfterLogin = AboutAccount | Select | List | Subscribe | Create | Delete | Rename | Status | Append
 WhenSelected = Unselect | Close | Check | Expunge | Search | Fetch | StoreFlags | Copy
 Command = AnyState | BeforeLogin | AfterLogin | WhenSelected
 
@@ -66,6 +69,8 @@ _PLAIN: dict[bytes, Callable[[Scanner], Command]] = {
     b"ENABLE": account.enable,
     b"NAMESPACE": _bare(Namespace()),
     b"IDLE": _bare(Idle()),
+    b"GETQUOTA": account.get_quota,
+    b"GETQUOTAROOT": account.get_quota_root,
     b"SELECT": mailboxes.select,
     b"EXAMINE": mailboxes.examine,
     b"LIST": mailboxes.listing,

@@ -33,13 +33,16 @@ def check_link(look: Look, key: bytes, value: bytes) -> Iterator[Finding]:
     if not _owner_is_there(look, blob, owner):
         what = f"{_named(look, owner)} is not there, so the octets are never collected"
         yield Finding(where, what, key, _DROP, delete(key))
-    else:
-        try:
-            is_whole = shape_of(look.view.kv, blob) is not None
-        except StoreError:
-            is_whole = False
-        if not is_whole:
-            yield Finding(where, f"{_named(look, owner)}: its octets are {NOT_WHOLE}", key)
+    elif not is_whole(look, blob):
+        yield Finding(where, f"{_named(look, owner)}: its octets are {NOT_WHOLE}", key)
+
+
+def is_whole(look: Look, blob: BlobId) -> bool:
+    """Whether a row says that all of a blob was written. What became of the octets since: the look at blobs."""
+    try:
+        return shape_of(look.view.kv, blob) is not None
+    except StoreError:
+        return False
 
 
 def _owner_is_there(look: Look, blob: BlobId, owner: bytes) -> bool:
@@ -100,6 +103,8 @@ def check_held_index(look: Look, key: bytes, value: bytes) -> Iterator[Finding]:
     name = key[2:].rpartition(b"\x00")[2] if key[:2] == keys.HELD_RECIPIENT else key[2:]
     if key[:2] in {keys.HELD_ORDER, keys.HELD_EXPIRY}:
         name = key[10:]
+    elif key[:2] == keys.HELD_ACCOUNT:
+        name = key[6:]
     held = look.row(keys.HELD + name, quarantine.read_held)
     if held is None or key not in quarantine.indexes(held):
         why = "has no row" if held is None else "does not belong there"
@@ -112,6 +117,7 @@ _INDEXES = {
     keys.HELD_EXPIRY: "the order of expiry",
     keys.HELD_RECIPIENT: "the list of its recipient",
     keys.HELD_KEPT: "the list of what is kept back",
+    keys.HELD_ACCOUNT: "the list of its account",
 }
 
 

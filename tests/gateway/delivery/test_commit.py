@@ -1,7 +1,9 @@
 """Acting on a verdict: everything about one mail lands in one transaction, or nothing does."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
+from typing import TypeVar
 
 import pytest
 
@@ -14,10 +16,11 @@ from gateway.pipeline.judge import Judgement
 from gateway.pipeline.verdict import Action, Reason, Verdict, squash
 from store.accounts.account import Account
 from store.audit import chain
-from store.blob.chunks import KeyValueBlobs
+from store.blob.chunks import BlobSettings, discard, list_ids, shape_of
+from store.blob.view import Blobs
 from store.changes.announce import Announcer
 from store.changes.engine import Store
-from store.kv.contract import StoreUnavailable
+from store.kv.contract import StoreUnavailable, WriteTxn
 from store.kv.memory import MemoryKeyValueStore
 from store.labels import rows as labels
 from store.labels.rows import Label
@@ -29,6 +32,8 @@ from store.upkeep.collect import has_link
 from tests.support.facts import envelope, facts, mail
 from tests.support.faulty_kv import FaultyKeyValueStore
 from tests.support.mail_store import assert_sound, mailbox_with, new_account
+
+T = TypeVar("T")
 
 ID = envelope().id
 RELAYED = Recipient("ann@relayed.example", relay=RelayTarget("mail.example", 25))
@@ -151,13 +156,44 @@ async def test_the_mail_kept_explains_itself(store: Store) -> None:
     assert "by mx.example.com with ESMTP id" in " ".join(header.split())
 
 
+class Collecting(MemoryKeyValueStore):
+    """Takes a large mail's octets away just before the transaction that links them, so many times."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.times = times
+
+    async def write(self, body: Callable[[WriteTxn], T]) -> T:
+        if self.times and (ids := await self.read(lambda view: [b for b in list_ids(view) if shape_of(view, b)])):
+            self.times -= 1
+            await super().write(lambda txn: [discard(txn, blob) for blob in ids])
+        return await super().write(body)
+
+
+@pytest.mark.parametrize("times", [1, 2, 3], ids=["once", "twice", "again and again"])
+async def test_octets_collected_before_they_are_linked_are_staged_again(times: int) -> None:
+    kv = Collecting(0)
+    store = Store(kv, Blobs(kv, BlobSettings(small_octets=0)), Announcer())
+    bob = await new_account(store)
+    kv.times = times
+    if times < 3:
+        await act(store, Action.ACCEPT, to(bob))
+        blob = (await traced(store)).blob
+        assert blob is not None
+        assert await store.blobs.fault_of(blob) is None
+    else:
+        with pytest.raises(StoreUnavailable, match="collected 3 times"):
+            await act(store, Action.ACCEPT, to(bob))
+    await assert_sound(store)
+
+
 @pytest.mark.parametrize("action", [Action.ACCEPT, Action.QUARANTINE])
 async def test_a_commit_that_fails_leaves_nothing(action: Action) -> None:
     inner = MemoryKeyValueStore()
-    plain = Store(inner, KeyValueBlobs(inner), Announcer())
+    plain = Store(inner, Blobs(inner), Announcer())
     bob = await new_account(plain)
     failing = FaultyKeyValueStore(inner, 0)
-    store = Store(failing, KeyValueBlobs(failing), Announcer())
+    store = Store(failing, Blobs(failing), Announcer())
     with pytest.raises(StoreUnavailable):
         await act(store, action, to(bob), RELAYED, TRAP)
     assert await plain.read(lambda view: trace.get(view, ID)) is None

@@ -4,9 +4,22 @@ import pytest
 
 from gateway.delivery.recipients import Recipients, RelayDomain
 from gateway.envelope import Recipient, RelayTarget
-from gateway.reply import RECIPIENT_UNKNOWN, RELAY_DENIED, Reply
-from store.changes.engine import Store
+from gateway.reply import (
+    DOMAIN_DISABLED,
+    MAILBOX_FULL,
+    MAILBOX_FULL_FOR_GOOD,
+    NO_WAY_OUT,
+    NOT_FOR_YOU,
+    RECIPIENT_UNKNOWN,
+    RELAY_DENIED,
+    Reply,
+)
+from store.accounts import directory, domains
+from store.accounts.directory import Alias, Group
+from store.accounts.domains import Domain
+from store.changes.engine import AccountId, Store, StoreTxn
 from store.kv.contract import StoreUnavailable
+from store.mail import quota
 from tests.support.mail_store import new_account, new_store
 
 TARGET = RelayTarget("mail.example", 2525)
@@ -50,6 +63,107 @@ async def test_postmaster_without_a_domain_is_that_of_a_domain_of_ours(store: St
     assert await recipients(store).resolve("postmaster") == RECIPIENT_UNKNOWN
     account = await new_account(store, "postmaster@second.example")
     assert await recipients(store).resolve("postmaster") == Recipient("postmaster@second.example", account=account.id)
+
+
+OUTSIDE = RelayTarget("out.example", 25)
+
+
+@pytest.fixture
+async def house(store: Store) -> Recipients:
+    """Maria is 1, Ben 2; a domain of the store, groups, and aliases out of the house."""
+    await new_account(store, "maria@example.com")
+    await new_account(store, "ben@shop.example")
+    found = Recipients(
+        store, frozenset({"example.com"}), {"any.example": RelayDomain(TARGET, None)}, frozenset(), outside=OUTSIDE
+    )
+
+    def body(txn: StoreTxn) -> None:
+        for row in (
+            Domain("shop.example", catch_all="maria@example.com"),
+            Domain("closed.example", is_enabled=False),
+        ):
+            domains.put(txn, row)
+        for alias in (
+            Alias("two@example.com", ("maria@example.com", "ben@shop.example")),
+            Alias("far@example.com", ("x@Far.example", "y@any.example", "maria@example.com")),
+        ):
+            directory.put_alias(txn, alias, lambda name: found.is_ours(txn.kv, name))
+        row = Group("team@example.com", "", ("maria@example.com", "ben@shop.example"), "members")
+        directory.put_group(txn, row, lambda name: found.is_ours(txn.kv, name))
+
+    await store.write(body)
+    return found
+
+
+def person(address: str, account: int, *, is_restricted: bool = False) -> Recipient:
+    return Recipient(address, account=account, is_restricted=is_restricted)
+
+
+LED: dict[str, tuple[str, str, Recipient | Reply]] = {
+    "a domain of the store": ("Ben@Shop.example", "", Recipient("Ben@shop.example", account=2)),
+    "its catch-all": ("who@shop.example", "", Recipient("who@shop.example", account=1)),
+    "a disabled domain": ("ben@closed.example", "", DOMAIN_DISABLED),
+    "an alias of two": (
+        "two@example.com",
+        "",
+        Recipient("two@example.com", members=(person("maria@example.com", 1), person("ben@shop.example", 2))),
+    ),
+    "an alias out of the house, over a relayed domain, and here": (
+        "far@example.com",
+        "",
+        Recipient(
+            "far@example.com",
+            members=(
+                person("maria@example.com", 1),
+                Recipient("x@Far.example", relay=OUTSIDE),
+                Recipient("y@any.example", relay=TARGET),
+            ),
+        ),
+    ),
+    "a member to the group": (
+        "team@example.com",
+        "ben@shop.example",
+        Recipient(
+            "team@example.com",
+            members=(
+                person("maria@example.com", 1, is_restricted=True),
+                person("ben@shop.example", 2, is_restricted=True),
+            ),
+        ),
+    ),
+    "a stranger to the group": ("team@example.com", "x@far.example", NOT_FOR_YOU),
+}
+
+
+@pytest.mark.parametrize(("address", "sender", "expected"), LED.values(), ids=LED)
+async def test_the_store_leads_on(house: Recipients, address: str, sender: str, expected: Recipient | Reply) -> None:
+    assert await house.resolve(address, sender) == expected
+
+
+async def test_an_alias_out_of_the_house_waits_while_no_way_out_is_configured(store: Store, house: Recipients) -> None:
+    without = Recipients(store, frozenset({"example.com", "shop.example"}), {}, frozenset())
+    assert await without.resolve("far@example.com") == NO_WAY_OUT
+
+
+async def limited(store: Store, account: int, octets: int) -> None:
+    await store.write(lambda txn: quota.limit(txn.account(AccountId(account)), most_octets=octets))
+
+
+async def test_a_full_mailbox_is_said_at_rcpt_and_so_is_one_that_the_mail_would_not_fit(
+    store: Store, house: Recipients
+) -> None:
+    await limited(store, 1, 1_000)
+    assert isinstance(await house.resolve("maria@example.com", "", 1_000), Recipient)
+    assert await house.resolve("maria@example.com", "", 1_001) == MAILBOX_FULL
+    rude = Recipients(store, frozenset({"example.com"}), {}, frozenset(), full=MAILBOX_FULL_FOR_GOOD)
+    assert await rude.resolve("maria@example.com", "", 1_001) == MAILBOX_FULL_FOR_GOOD
+
+
+async def test_a_group_takes_mail_while_one_of_its_members_has_room(store: Store, house: Recipients) -> None:
+    await limited(store, 1, 1)
+    assert isinstance(await house.resolve("two@example.com", "", 1_000), Recipient)
+    await limited(store, 2, 1)
+    assert await house.resolve("two@example.com", "", 1_000) == MAILBOX_FULL
 
 
 async def test_a_store_that_is_down_is_not_an_unknown_recipient() -> None:

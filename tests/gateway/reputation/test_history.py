@@ -12,7 +12,7 @@ from gateway.pipeline.facts import DataFacts
 from gateway.reputation.campaign import KEEP_MS, fingerprint
 from gateway.reputation.facts import SenderHistory
 from gateway.reputation.history import is_authentic, network_of, record, sender_history
-from store.blob.chunks import KeyValueBlobs
+from store.blob.view import Blobs
 from store.changes.announce import Announcer
 from store.changes.engine import Store
 from store.kv.memory import MemoryKeyValueStore
@@ -32,7 +32,7 @@ CAMPAIGN = (
 @pytest.fixture
 def store() -> Store:
     kv = MemoryKeyValueStore()
-    return Store(kv, KeyValueBlobs(kv), Announcer())
+    return Store(kv, Blobs(kv), Announcer())
 
 
 def campaign(name: str, number: int, host: str) -> DataFacts:

@@ -24,8 +24,8 @@ from store.accounts import account as accounts
 from store.accounts.account import Account
 from store.accounts.login import Logins, LoginSettings
 from store.audit import chain
-from store.blob.chunks import KeyValueBlobs
 from store.blob.contract import BlobId
+from store.blob.view import Blobs
 from store.changes.announce import Announcer
 from store.changes.engine import Store, StoreTxn
 from store.kv.memory import MemoryKeyValueStore
@@ -177,7 +177,7 @@ def _auth(sample: Sample) -> AuthResults:
 async def scene(samples: tuple[Sample, ...], settings: ConsoleSettings | None = None) -> AsyncIterator[Scene]:
     """A served console: an administrator, three people, and the samples."""
     kv = MemoryKeyValueStore()
-    store = Store(kv, KeyValueBlobs(kv), Announcer())
+    store = Store(kv, Blobs(kv), Announcer())
     clock = Clock()
     logins = Logins(store, LoginSettings(failures=3))
     acts = Quarantine(store, label_of_octets, clock)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from protocols.imap.settings import ImapSettings
-from store.blob.chunks import KeyValueBlobs
+from store.blob.view import Blobs
 from store.changes.announce import Announcer
 from store.changes.engine import Store
 from store.kv.memory import MemoryKeyValueStore
@@ -22,7 +22,7 @@ def settings() -> ImapSettings:
 @pytest.fixture(params=["memory", "sqlite"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
     kv = MemoryKeyValueStore() if request.param == "memory" else await SqliteKeyValueStore.open(tmp_path / "mail.db")
-    opened = Store(kv, KeyValueBlobs(kv), Announcer())
+    opened = Store(kv, Blobs(kv), Announcer())
     yield opened
     await opened.close()
 

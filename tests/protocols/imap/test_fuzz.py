@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocols.imap.settings import ImapSettings
-from store.blob.chunks import KeyValueBlobs
+from store.blob.view import Blobs
 from store.changes.announce import Announcer
 from store.changes.engine import Store
 from store.kv.memory import MemoryKeyValueStore
@@ -111,7 +111,7 @@ _COMMANDS = st.one_of(
 def test_no_commands_make_the_server_fail(commands: list[bytes]) -> None:
     async def play() -> None:
         kv = MemoryKeyValueStore()
-        store = Store(kv, KeyValueBlobs(kv), Announcer())
+        store = Store(kv, Blobs(kv), Announcer())
         async with open_house(store, ImapSettings(allow_plaintext_login=True, bad_commands=1_000)) as house:
             await house.deliver(NESTED)
             await house.deliver(UMLAUT)

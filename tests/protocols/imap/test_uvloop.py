@@ -7,7 +7,7 @@ import trustme
 import uvloop
 
 from protocols.imap.settings import ImapSettings
-from store.blob.chunks import KeyValueBlobs
+from store.blob.view import Blobs
 from store.changes.announce import Announcer
 from store.changes.engine import Store
 from store.kv.memory import MemoryKeyValueStore
@@ -24,7 +24,7 @@ def test_starttls_fetch_idle_and_closing_on_uvloop() -> None:
 
     async def play() -> None:
         kv = MemoryKeyValueStore()
-        store = Store(kv, KeyValueBlobs(kv), Announcer())
+        store = Store(kv, Blobs(kv), Announcer())
         async with open_house(store, ImapSettings(), server_tls) as house:
             client, _ = await connect(house)
             assert b" OK " in (await client.command(b"STARTTLS"))[-1]

@@ -4,11 +4,13 @@ import asyncio
 import re
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from protocols.imap import view as views
 from protocols.imap.settings import ImapSettings
-from store.blob.chunks import KeyValueBlobs
+from store.blob.view import Blobs
 from store.changes.announce import Announcer
 from store.changes.engine import Store
 from store.kv.memory import MemoryKeyValueStore
@@ -41,13 +43,14 @@ class Follower:
             elif (fetch := _FETCH.match(line)) is not None:
                 self.mails[int(fetch[1]) - 1] = frozenset(fetch[2].split())
 
-    async def select(self) -> None:
+    async def select(self, *, looks: bool = True) -> None:
         self.mails = []
         await self.say(b"SELECT INBOX")
-        await self.say(b"FETCH 1:* (FLAGS)")
+        if looks:
+            await self.say(b"FETCH 1:* (FLAGS)")
 
 
-_NUMBERS = st.sampled_from([b"1", b"*", b"1:*", b"1,*"])
+_NUMBERS = st.sampled_from([b"1", b"*", b"1:*", b"1,*", b"3:*"])
 _FLAGS = st.sampled_from([b"\\Seen", b"\\Deleted", b"\\Flagged", b"word"])
 _COMMANDS = st.one_of(
     st.sampled_from([_APPEND, b"NOOP", b"EXPUNGE", b"CHECK", b"UID EXPUNGE 1:3", b"FETCH 1:* (FLAGS)", b"SEARCH ALL"]),
@@ -62,15 +65,16 @@ _COMMANDS = st.one_of(
 )
 
 
-async def _follow(house: House, steps: list[tuple[bool, bytes]]) -> None:
+async def _follow(house: House, steps: list[tuple[bool, bytes]], before: int, *, looks: bool) -> None:
     followers = []
     for _ in range(2):
         client, _ = await connect(house)
         await client.login()
         followers.append(Follower(client))
-        await followers[-1].say(_APPEND)
+        for _ in range(before):
+            await followers[-1].say(_APPEND)
     for follower in followers:
-        await follower.select()
+        await follower.select(looks=looks)
     for is_second, command in steps:
         await followers[is_second].say(command)
     for follower in followers:
@@ -84,14 +88,30 @@ async def _follow(house: House, steps: list[tuple[bool, bytes]]) -> None:
             assert believed is None or believed == true, "a change of flags was not told"
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(st.booleans(), _COMMANDS), max_size=25))
-def test_what_sessions_are_told_adds_up(steps: list[tuple[bool, bytes]]) -> None:
+def _play(steps: list[tuple[bool, bytes]], before: int, *, looks: bool) -> None:
     async def play() -> None:
         kv = MemoryKeyValueStore()
-        store = Store(kv, KeyValueBlobs(kv), Announcer())
+        store = Store(kv, Blobs(kv), Announcer())
         async with open_house(store, ImapSettings(allow_plaintext_login=True, bad_commands=1_000)) as house:
-            await _follow(house, steps)
+            await _follow(house, steps, before, looks=looks)
         await store.close()
 
     asyncio.run(play())
+
+
+_STEPS = st.lists(st.tuples(st.booleans(), _COMMANDS), max_size=25)
+
+
+@settings(max_examples=60, deadline=None)
+@given(_STEPS)
+def test_what_sessions_are_told_adds_up(steps: list[tuple[bool, bytes]]) -> None:
+    _play(steps, 1, looks=True)
+
+
+@settings(max_examples=60, deadline=None)
+@given(_STEPS, st.integers(1, 4))
+def test_it_adds_up_when_only_the_newest_mails_were_read_at_first(steps: list[tuple[bool, bytes]], tail: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(views, "TAIL", tail)
+        patch.setattr(views, "_HEAD_STEP", 2)
+        _play(steps, 4, looks=False)

@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
+from protocols.jmap.context import QUOTA
 from protocols.jmap.errors import MethodError
 from protocols.jmap.references import resolve
 from protocols.jmap.settings import JmapSettings
@@ -20,9 +21,9 @@ async def test_the_session_says_where_everything_is() -> None:
         base = f"http://127.0.0.1:{jmap.port}"
         assert response.headers["cache-control"] == "no-cache, no-store, must-revalidate"
         assert session["username"] == "bob@b.example"
-        assert session["primaryAccounts"] == {CORE: "A1", MAIL: "A1"}
+        assert session["primaryAccounts"] == {CORE: "A1", MAIL: "A1", QUOTA: "A1"}
         assert session["accounts"]["A1"]["isPersonal"] is True
-        assert set(session["capabilities"]) == {CORE, MAIL}
+        assert set(session["capabilities"]) == {CORE, MAIL, QUOTA}
         assert session["capabilities"][CORE]["maxCallsInRequest"] >= 16
         assert session["apiUrl"] == f"{base}/jmap/api"
         for name in ("{accountId}", "{blobId}", "{name}", "{type}"):

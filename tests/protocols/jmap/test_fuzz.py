@@ -13,8 +13,8 @@ from protocols.jmap.context import KNOWN, Context
 from protocols.jmap.email_headers import grouped_addresses, parse_property
 from protocols.jmap.errors import MethodError
 from protocols.jmap.methods import METHODS
-from protocols.jmap.search import SearchTexts
 from protocols.jmap.settings import JmapSettings
+from store.search.texts import Texts
 from tests.support.jmap_server import NOW
 from tests.support.mail_store import Letter, assert_sound, deliver, new_account, new_store
 
@@ -225,7 +225,7 @@ async def answered(methods: list[tuple[str, dict[str, Any], str]]) -> list[Any]:
         account = await new_account(store)
         await deliver(store, account, Letter(message_id="1@a").octets())
         await deliver(store, account, Letter(message_id="2@a", references=("1@a",)).octets(), role="junk")
-        context = Context(store, JmapSettings(), account, lambda: NOW, SearchTexts(store, 10_000))
+        context = Context(store, JmapSettings(), account, lambda: NOW, Texts(store, 10_000))
         body = msgspec.json.encode({"using": sorted(KNOWN), "methodCalls": methods})
         answer = await run_calls(parse_request(body, 32), context)
         await assert_sound(store)

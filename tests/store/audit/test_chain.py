@@ -18,7 +18,7 @@ from tests.support.mail_store import new_store
 
 async def fill(store: Store, count: int = 5) -> None:
     for number in range(count):
-        await store.write(lambda txn, n=number: chain.record(txn, NOW + n, "ann", "release", f"id{n % 2}", f"act {n}"))
+        await store.write(lambda txn, n=number: chain.record(txn, NOW + n, "ann", "release", f"id{n % 2}", f"act {n}"))  # type: ignore[misc]
 
 
 async def broken(store: Store) -> Broken | None:

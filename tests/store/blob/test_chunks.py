@@ -17,7 +17,7 @@ from store.blob.chunks import (
     read_range,
     shape_of,
 )
-from store.blob.contract import BlobId, BlobMissing, Staged
+from store.blob.contract import BlobId, BlobMissing, Staged, Wanted
 from store.blob.view import Blobs
 from store.kv.contract import KeyValueStore, ReadTxn, StoreError, StoreUnavailable, WriteTxn
 from store.kv.memory import MemoryKeyValueStore
@@ -284,3 +284,21 @@ async def test_two_writers_of_one_large_blob_and_a_collector_between_them_leave_
     )
     assert {one.id for one in staged} == {blob}
     assert await Blobs(kv).fault_of(blob) is None
+
+
+async def test_a_long_read_takes_several_short_transactions() -> None:
+    class Counting(MemoryKeyValueStore):
+        reads = 0
+
+        async def read(self, body: Callable[[ReadTxn], T]) -> T:
+            self.reads += 1
+            return await super().read(body)
+
+    kv = Counting()
+    octets = mail_like(130 * CHUNK + 5)
+    blob = await written(kv, octets)
+    kv.reads = 0
+    assert await Blobs(kv).read(blob) == octets
+    assert await Blobs(kv).read(blob, 3, 100 * CHUNK) == octets[3 : 100 * CHUNK]
+    assert await Blobs(kv).read_many([Wanted(blob), Wanted(blob, 5, 9)]) == [octets, octets[5:9]]
+    assert kv.reads == 3 + 2 + 4

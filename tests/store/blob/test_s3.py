@@ -114,6 +114,12 @@ async def test_credentials_come_from_the_environment(s3_server: S3Server, monkey
     await open_blobs(MemoryKeyValueStore(), s3_server.url())
 
 
+async def test_without_credentials_it_says_what_to_set(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
+    with pytest.raises(StoreError, match="set AWS_ACCESS_KEY_ID"):
+        await open_blobs(MemoryKeyValueStore(), s3_server.url())
+
+
 async def test_the_place_of_another_store_is_refused(place: Place) -> None:
     with pytest.raises(StoreError, match="another store"):
         await open_blobs(MemoryKeyValueStore(), place.url, credentials=place.server.credentials())
@@ -312,6 +318,6 @@ def test_a_credentials_file_that_cannot_be_used_is_told_without_showing_it(tmp_p
     file = tmp_path / "credentials"
     file.write_text(text)
     with pytest.raises(StoreError) as told:
-        read_credentials(file)
+        read_credentials(file, Bucket("mail"))
     assert "s3cret" not in str(told.value)
     assert str(file) in str(told.value)

@@ -14,6 +14,8 @@ from store.blob.sealing import IN_CLEAR, KeyMissing, Keyring
 from store.blob.view import ORPHAN_S, STAGED_S, Blobs
 from store.kv.contract import KeyValueStore, StoreError, WriteTxn
 from store.kv.memory import MemoryKeyValueStore
+from store.kv.postgres import PostgresKeyValueStore
+from store.kv.rocksdb import RocksKeyValueStore
 from store.kv.sqlite import SqliteKeyValueStore
 from tests.contracts.blob import CHUNK, BlobContract, Link, mail_like, noise
 
@@ -21,19 +23,35 @@ KEY, OTHER_KEY = bytes(range(32)), bytes(range(1, 33))
 LARGE = noise(5 * CHUNK + 7)
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-async def kv(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[KeyValueStore]:
+PLACES = [
+    *(f"{kv}, encrypted" for kv in ("memory", "sqlite", "rocksdb", "postgres")),
+    "memory and files", "sqlite and files, encrypted", "postgres and files, encrypted",
+]  # fmt: skip
+
+
+@pytest.fixture(params=PLACES)
+def place(request: pytest.FixtureRequest) -> str:
+    """Where blobs are."""
+    return str(request.param)
+
+
+@pytest.fixture
+async def kv(place: str, request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[KeyValueStore]:
     store: KeyValueStore = MemoryKeyValueStore()
-    if request.param == "sqlite":
+    if "sqlite" in place:
         store = await SqliteKeyValueStore.open(tmp_path / "store.db")
+    elif "rocksdb" in place:
+        store = await RocksKeyValueStore.open(tmp_path / "store.rocks")
+    elif "postgres" in place:
+        store = await PostgresKeyValueStore.open(request.getfixturevalue("postgres_url"))
     yield store
     await store.close()
 
 
-@pytest.fixture(params=["here, encrypted", "files", "files, encrypted"])
-def blobs(request: pytest.FixtureRequest, kv: KeyValueStore, tmp_path: Path) -> Blobs:
-    objects = FolderObjects(tmp_path / "blobs") if "files" in request.param else None
-    return Blobs(kv, objects=objects, keyring=Keyring([KEY]) if "encrypted" in request.param else IN_CLEAR)
+@pytest.fixture
+def blobs(place: str, kv: KeyValueStore, tmp_path: Path) -> Blobs:
+    objects = FolderObjects(tmp_path / "blobs") if "files" in place else None
+    return Blobs(kv, objects=objects, keyring=Keyring([KEY]) if "encrypted" in place else IN_CLEAR)
 
 
 @pytest.fixture

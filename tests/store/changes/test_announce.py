@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from store.blob.chunks import KeyValueBlobs
+from store.blob.view import Blobs
 from store.changes.announce import Announcer
 from store.changes.datagrams import DatagramHints
 from store.changes.engine import Store, StoreTxn
@@ -96,7 +96,7 @@ async def test_trouble_with_hints_does_not_fail_a_commit(tmp_path: Path, monkeyp
     kv = MemoryKeyValueStore()
     hub = Announcer(DatagramHints(tmp_path / "hints"))
     await hub.start()
-    store = Store(kv, KeyValueBlobs(kv), hub)
+    store = Store(kv, Blobs(kv), hub)
 
     def no_descriptors(*_: object) -> int:
         raise OSError(24, "too many open files")
@@ -114,7 +114,7 @@ async def test_trouble_with_hints_does_not_fail_a_commit(tmp_path: Path, monkeyp
 
 async def test_only_a_commit_is_announced(tmp_path: Path) -> None:
     kv = MemoryKeyValueStore()
-    store = Store(kv, KeyValueBlobs(kv), Announcer())
+    store = Store(kv, Blobs(kv), Announcer())
 
     def fails(txn: StoreTxn) -> None:
         txn.touch(5)

@@ -6,6 +6,7 @@ from store.accounts import account as accounts
 from store.accounts.account import Account
 from store.changes.engine import AccountId, Change, Kind, Store, StoreTxn
 from store.changes.log import CannotCalculateChanges, Changes, changes_since
+from store.mail import quota
 from store.schema import keys
 
 ACCOUNT = AccountId(1)
@@ -35,6 +36,8 @@ async def account(store: Store) -> None:
     def body(txn: StoreTxn) -> None:
         accounts.save(txn, Account(ACCOUNT, "bob@b.example", "", ""))
         txn.kv.put(keys.address("bob@b.example"), keys.u32(ACCOUNT))
+        txn.kv.add(keys.meta("last-account"), ACCOUNT)
+        quota.start(txn.account(ACCOUNT), "b.example")
 
     await store.write(body)
 

@@ -72,7 +72,7 @@ _HANG = (
     "FOR EACH ROW EXECUTE FUNCTION hang()",
 )
 _KILL_SERVING = (
-    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name='mailward' AND state<>'idle'"
+    "SELECT pg_terminate_backend(pid, 20000) FROM pg_stat_activity WHERE application_name='mailward' AND state<>'idle'"
 )
 
 
@@ -260,11 +260,22 @@ async def test_a_table_of_somebody_else_is_refused(postgres_url: str) -> None:
         await PostgresKeyValueStore.open(postgres_url)
 
 
-async def test_a_commit_waits_for_the_disk_even_where_the_database_does_not(postgres_url: str) -> None:
-    kv = await PostgresKeyValueStore.open(postgres_url + "%20-csynchronous_commit%3Doff")
-    shown = await kv.write(lambda txn: txn._snapshot._snapshot._link.ask("SHOW synchronous_commit", ()))  # type: ignore[attr-defined]
-    assert shown == [("on",)]
+@pytest.mark.parametrize(
+    ("configured", "used"),
+    [("off", "on"), ("local", "on"), ("remote_write", "on"), ("on", "on"), ("remote_apply", "remote_apply")],
+)
+async def test_a_commit_waits_for_the_disks_even_where_the_database_does_not(
+    postgres_url: str, configured: str, used: str
+) -> None:
+    kv = await PostgresKeyValueStore.open(f"{postgres_url}%20-csynchronous_commit%3D{configured}")
+    assert await asyncio.to_thread(_shown, kv) == used
     await kv.close()
+
+
+def _shown(kv: PostgresKeyValueStore) -> str:
+    shown = kv._links[0].connect(time.monotonic() + 5).execute("SHOW synchronous_commit").fetchone()
+    assert shown is not None
+    return str(shown[0])
 
 
 async def test_keys_up_to_the_limit_are_kept_and_longer_ones_refused(kv: PostgresKeyValueStore) -> None:
