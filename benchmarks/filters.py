@@ -20,9 +20,9 @@ from pathlib import Path
 from benchmarks.corpus import Mails, draw, fetch
 from benchmarks.peers import PEERS, ROUNDS, PeerFailed, missing, version_of
 from benchmarks.processes import Measured, busy_seconds, cores, middle, on_core
-from gateway.config import Config, Model
 from gateway.main.offline import OfflineJudge
 from gateway.pipeline.verdict import Action
+from gateway.settings import Config, Model
 
 FLOOR = {"mailward/spamd": 15.0, "mailward/rspamd": 0.6}
 WARM_UP = 20

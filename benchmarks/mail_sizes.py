@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from gateway.config import Config, Model
 from gateway.main.offline import OfflineJudge
+from gateway.settings import Config, Model
 
 SIZES = (1_000, 5_000, 50_000, 500_000, 5_000_000)
 WORDS = (Path(__file__).parent / "words.txt").read_text().split()

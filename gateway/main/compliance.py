@@ -11,12 +11,13 @@ import msgspec
 from tqdm import tqdm
 
 from gateway.cli.verdicts import plain
-from gateway.config import Config, ConfigError, load
+from gateway.config import ConfigError, load
 from gateway.main.administration import when, with_store
 from gateway.main.failures import told_plainly
 from gateway.retention import acts
 from gateway.retention.discovery import ExportFailed, matter
 from gateway.retention.discovery import export as export_mail
+from gateway.settings import Config
 from store.accounts import account as accounts
 from store.audit import chain
 from store.changes.engine import Store

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.cli.verdicts import line
-from gateway.config import Config, parse
+from gateway.config import parse
 from gateway.demo.scenario import Sample, Scenario, scenario
 from gateway.dns.zone import ZoneResolver
 from gateway.main import worker
@@ -26,6 +26,7 @@ from gateway.main.services import utc_now
 from gateway.main.supervisor import SWITCH_S, loop_factory
 from gateway.main.worker import Sockets, Worker, bind
 from gateway.observe.log import configure
+from gateway.settings import Config
 from store.accounts import account as accounts
 from store.accounts.login import hash_password
 from store.changes.engine import Store

@@ -7,10 +7,11 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from gateway.config import Config, load
+from gateway.config import load
 from gateway.main.administration import with_store
 from gateway.main.failures import told_plainly
 from gateway.main.people import Refused, account_of, change, checked_address, is_ours, note
+from gateway.settings import Config
 from store.accounts import account as accounts
 from store.accounts import directory, domains
 from store.accounts.directory import Alias, Group

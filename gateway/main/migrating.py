@@ -7,10 +7,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from gateway.config import Config, load
+from gateway.config import load
 from gateway.main.failures import told_plainly
 from gateway.main.services import open_store
 from gateway.observe.log import configure
+from gateway.settings import Config
 from store.changes.engine import Store
 from store.schema.version import SCHEMA
 from store.schema.version import check as check_schema

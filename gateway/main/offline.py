@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Any
 
-from gateway.config import Config, ConfigError
+from gateway.config import ConfigError
 from gateway.dns.resolver import Answer, Resolver, Status, failed
 from gateway.envelope import Envelope, Peer, ReceptionId, Recipient
 from gateway.learning.labels import LocalOpinions
@@ -18,6 +18,7 @@ from gateway.observe.stages import Stages
 from gateway.pipeline.facts import DataFacts
 from gateway.pipeline.judge import Judgement
 from gateway.pipeline.verdict import Policy, counterfactuals
+from gateway.settings import Config
 from store.message.headers import parse_date
 from store.message.mime import parse_message
 from store.message.model import Headers

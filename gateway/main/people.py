@@ -8,10 +8,11 @@ from pathlib import Path
 from msgspec.structs import replace
 from tqdm import tqdm
 
-from gateway.config import Config, load
+from gateway.config import load
 from gateway.main.administration import COMMAND_LINE, with_store
 from gateway.main.failures import told_plainly
 from gateway.main.services import utc_now
+from gateway.settings import Config
 from store.accounts import account as accounts
 from store.accounts import directory, domains, removal
 from store.accounts.account import Account, AddressTaken

@@ -13,11 +13,12 @@ from tqdm import tqdm
 from gateway.cli import report
 from gateway.cli.report import Row
 from gateway.cli.verdicts import line, table
-from gateway.config import Config, load
+from gateway.config import load
 from gateway.main.failures import told_plainly
 from gateway.main.offline import Judged, OfflineJudge, Told, check_told
 from gateway.observe.log import configure
 from gateway.pipeline.verdict import Action
+from gateway.settings import Config
 from store.mailfiles import MailFile, count_mails, read_mails, without_mbox_line
 
 

@@ -15,7 +15,7 @@ import structlog
 from gateway.checks import PURE
 from gateway.checks import dnslists as dnslists_check
 from gateway.checks import pyzor as pyzor_check
-from gateway.config import Config, ConfigError, dns_server, host_and_port, relay_of
+from gateway.config import ConfigError, dns_server, host_and_port, relay_of
 from gateway.content.facts import ContentFacts
 from gateway.delivery.commit import Commit, Outcome
 from gateway.delivery.journal import journal
@@ -52,6 +52,7 @@ from gateway.reputation.facts import SenderHistory
 from gateway.reputation.greylist import Greylist, GreylistSettings
 from gateway.reputation.rates import Rates, RateSettings
 from gateway.sentences import sentences
+from gateway.settings import Config
 from models.artefact import Artefact, load
 from models.view import MailView
 from store.accounts.login import Logins

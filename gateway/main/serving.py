@@ -8,13 +8,14 @@ from pathlib import Path
 
 import structlog
 
-from gateway.config import Config, ConfigError, load
+from gateway.config import ConfigError, load
 from gateway.main.failures import told_plainly
 from gateway.main.migrating import bring_up
 from gateway.main.services import data_folder, load_model, resolver_of, utc_now
 from gateway.main.supervisor import Addresses, CannotListen, Supervisor, reserve
 from gateway.main.worker import tls_of
 from gateway.observe.log import configure
+from gateway.settings import Config
 from store.kv.contract import StoreError
 
 log = structlog.get_logger()

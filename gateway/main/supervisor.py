@@ -8,10 +8,11 @@ from collections.abc import Callable
 
 import structlog
 
-from gateway.config import Config, ConfigError, Listen, host_and_port
+from gateway.config import ConfigError, host_and_port
 from gateway.main import worker
 from gateway.main.worker import Sockets, bind
 from gateway.net.tls import TlsUnusable
+from gateway.settings import Config, Listen
 from models.errors import ArtefactError
 from store.kv.contract import StoreError
 

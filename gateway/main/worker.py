@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from gateway.config import Config, networks_of
+from gateway.config import networks_of
 from gateway.delivery.commit import Outcome
 from gateway.dns.resolver import Resolver
 from gateway.mailauth.authenticate import warm_up
@@ -20,6 +20,7 @@ from gateway.main.services import Clock, Services, build, utc_now
 from gateway.main.work import runner_of
 from gateway.net.tls import self_signed, server_context
 from gateway.observe.stages import Stages
+from gateway.settings import Config
 from gateway.work import searching
 from protocols.console import routes as console
 from protocols.console.services import ConsoleServices, ConsoleSettings

@@ -8,11 +8,12 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 
-from gateway.config import Config, parse
+from gateway.config import parse
 from gateway.dns.zone import Zone, ZoneResolver
 from gateway.envelope import Peer, Recipient
 from gateway.main.services import Services, build
 from gateway.reply import Reply
+from gateway.settings import Config
 from store.accounts import account as accounts
 from store.blob.chunks import list_ids
 from store.blob.folder import FolderObjects

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config import Config, ConfigError, Domain, dns_server, host_and_port, load, networks_of, parse, relay_of
+from gateway.config import ConfigError, dns_server, host_and_port, load, networks_of, parse, relay_of
+from gateway.settings import Config, Domain
 
 FOLDER = Path("/srv/mailward")
 DOMAIN = '[domain."example.com"]\n'
