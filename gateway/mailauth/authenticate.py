@@ -58,7 +58,9 @@ async def authenticate(envelope: Envelope, message: Message, resolver: Resolver,
         spf = group.create_task(_check_spf(envelope, asked, settings, watch))
         dkim = group.create_task(_check_dkim(envelope, message, asked, settings, watch))
         arc = group.create_task(
-            watch.bounded("arc", check_arc(message, asked, settings), settings.arc_s, ArcResult("temperror"))
+            watch.bounded(
+                "arc", check_arc(message, asked, settings, envelope.received_at), settings.arc_s, ArcResult("temperror")
+            )
         )
         iprev = group.create_task(_check_iprev(envelope.peer.ip, asked, settings, watch))
     spf_helo, spf_mailfrom = spf.result()

@@ -15,8 +15,8 @@ class AuthSettings:
     iprev_s: float = 6.0
     dmarc_s: float = 8.0
     max_queries: int = 120  #: DNS questions for one mail
-    max_signatures: int = 5  #: DKIM signatures that are verified; the rest is ignored
-    max_arc_sets: int = 10
+    max_signatures: int = 10  #: DKIM signatures that are verified, from the top; the rest is ignored (RFC 6376 §6.1)
+    max_arc_sets: int = 50  #: RFC 8617 §4.2.1; a longer chain fails
     min_rsa_bits: int = 1024  #: below it a signature does not count (RFC 8301 §3.2)
     good_rsa_bits: int = 2048  #: below it the key is noted as weak
     clock_skew_s: int = 300

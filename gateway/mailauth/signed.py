@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -162,14 +162,18 @@ class DkimVerifier(_Keyed, dkim.DKIM):  # type: ignore[misc]  # dkimpy has no ty
 
 
 class ArcVerifier(_Keyed, dkim.ARC):  # type: ignore[misc]  # dkimpy has no types
-    """The ARC chain of one mail."""
+    """Signatures and seals of an ARC chain, one at a time; what makes a chain is in ``arc_chain``."""
 
-    newest = 0  #: instance whose message signature counts
-
-    def verify_sig(
-        self, sig: dict[bytes, bytes], include_headers: list[bytes], sig_header: tuple[bytes, bytes], dnsfunc: object
+    def verify_field(
+        self,
+        tags: Mapping[bytes, bytes],
+        names: Sequence[bytes],
+        field: tuple[bytes, bytes],
+        headers: Sequence[Sequence[bytes]],
     ) -> bool:
-        """RFC 8617 §5.2 asks for every seal, but only for the newest message signature: skip the others' bodies."""
-        if sig_header[0].lower() == b"arc-message-signature" and sig.get(b"i") != str(self.newest).encode():
-            return False
-        return super().verify_sig(sig, include_headers, sig_header, dnsfunc)
+        """Does ``field`` sign ``names`` out of ``headers``? Raises BadSignature, UnknownKey and dkimpy's own.
+
+        Without c= it is relaxed: RFC 8617 §4.1.3 knows nothing else for seals, and sealers mean it in signatures.
+        """
+        self.headers = [list(header) for header in headers]
+        return self.verify_sig({b"c": b"relaxed/relaxed", **tags}, list(names), field, None)

@@ -159,7 +159,7 @@ async def test_each_signature_has_its_own_result_in_the_order_of_the_mail() -> N
 
 async def test_only_the_topmost_signatures_are_looked_at() -> None:
     mail = MAIL
-    for n in range(8):
+    for n in range(13):
         mail = sign(mail, selector=f"s{n}")
     zone = resolver()
     assert len(await check(mail, zone)) == AuthSettings().max_signatures
