@@ -14,14 +14,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from gateway.mailauth.canonical import relaxed_body
+from gateway.mailauth.canonical import relaxed_body, relaxed_field
 
 _SIGNED = (
     *("From", "Reply-To", "To", "Cc", "Subject", "Date", "Message-ID", "In-Reply-To", "References", "Auto-Submitted"),
     *("MIME-Version", "Content-Type", "Content-Transfer-Encoding"),
     *("List-Id", "List-Unsubscribe", "List-Unsubscribe-Post"),
 )
-_SPACE = re.compile(rb"[ \t\r\n]+")
 _FOLD = 70  #: characters of base64 a line
 
 
@@ -75,7 +74,7 @@ def arc_seal(octets: bytes, signer: Signer, at: datetime, results: str) -> bytes
     tags = f"i=1; a={signer.key.algorithm}; t={_seconds(at)}; cv=none;\r\n\td={signer.domain}; s={signer.selector};"
     seal = f"ARC-Seal: {tags}\r\n\tb=".encode()
     # RFC 8617 §5.1.1: results, message signature, seal, in this order
-    text = b"".join(_relaxed(field) + b"\r\n" for field in (told, signature)) + _relaxed(seal)
+    text = b"".join(relaxed_field(field) + b"\r\n" for field in (told, signature)) + relaxed_field(seal)
     return seal + _folded(signer.key.sign(text)) + signature + told + octets
 
 
@@ -89,7 +88,7 @@ def _message_signature(octets: bytes, signer: Signer, at: datetime, name: str, f
         f"t={_seconds(at)};\r\n\th={':'.join(present)};\r\n\tbh={body_hash};\r\n\tb="
     )
     unsigned = f"{name}: {tags}".encode()
-    text = b"".join(_relaxed(fields[field.lower()]) + b"\r\n" for field in present) + _relaxed(unsigned)
+    text = b"".join(relaxed_field(fields[field.lower()]) + b"\r\n" for field in present) + relaxed_field(unsigned)
     return unsigned + _folded(signer.key.sign(text))
 
 
@@ -99,12 +98,6 @@ def _fields(block: bytes) -> dict[str, bytes]:
     for field in re.split(rb"\r\n(?![ \t])", block):
         fields[field.partition(b":")[0].strip().decode("ascii").lower()] = field
     return fields
-
-
-def _relaxed(field: bytes) -> bytes:
-    """RFC 6376 §3.4.2, without the line end."""
-    name, _, value = field.partition(b":")
-    return name.strip().lower() + b":" + _SPACE.sub(b" ", value).strip()
 
 
 def _folded(signature: bytes) -> bytes:

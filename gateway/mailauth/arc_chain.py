@@ -58,7 +58,7 @@ def read_chain(headers: Iterable[Sequence[bytes]]) -> tuple[ArcSet, ...]:
         lower = name.lower()
         if lower not in (RESULTS, SIGNATURE, SEAL):
             continue
-        instance = _instance(lower, value)
+        instance = instance_of(lower, value)
         own = parts.setdefault(instance, {})
         if lower in own:
             raise BrokenChain(f"two {name.decode('ascii', 'replace')} of instance {instance}")
@@ -68,7 +68,8 @@ def read_chain(headers: Iterable[Sequence[bytes]]) -> tuple[ArcSet, ...]:
     return tuple(_read_set(instance, parts[instance]) for instance in sorted(parts))
 
 
-def _instance(name: bytes, value: bytes) -> int:
+def instance_of(name: bytes, value: bytes) -> int:
+    """Which set a field belongs to. Raises BrokenChain."""
     if name == RESULTS:
         found = _INSTANCE.match(value)
         number = found.group(1) if found else b""
@@ -123,3 +124,18 @@ def seal_headers(sets: Sequence[ArcSet]) -> tuple[list[Field], list[bytes]]:
     fields = [field for one in reversed(sets) for field in (one.seal, one.signature, one.results)]
     names = [name for _ in sets for name in (RESULTS, SIGNATURE, SEAL)]
     return fields[1:], names[:-1]
+
+
+def newest_of(headers: Iterable[Sequence[bytes]]) -> tuple[int, bool]:
+    """Highest instance of any seal, 0 without one, and whether it says cv=fail; also of a chain that is broken."""
+    newest, has_failed = 0, False
+    for name, value in headers:
+        if name.lower() != SEAL:
+            continue
+        try:
+            instance = instance_of(SEAL, value)
+        except BrokenChain:
+            continue
+        if instance >= newest:
+            newest, has_failed = instance, _tags(value).get(b"cv") == b"fail"
+    return newest, has_failed

@@ -8,6 +8,7 @@ import re
 
 _PIECE = 128 * 1024  #: octets worked on at once, so that other threads get their turn in between
 _RUN = re.compile(rb"[\t ]{2,}|\t")
+_SPACE = re.compile(rb"[ \t\r\n]+")
 _INK = re.compile(rb"[^\t \r\n]")
 
 
@@ -34,3 +35,9 @@ def _without_empty_tail(text: bytes) -> bytes:
     tail = text[len(text.rstrip(b"\r\n")) :].replace(b"\r\n", b"\0\0")
     crlfs = len(tail) - len(tail.rstrip(b"\0"))
     return text[: len(text) - crlfs] + b"\r\n"
+
+
+def relaxed_field(field: bytes) -> bytes:
+    """One header field unfolded, its name in lower case, without the line end. RFC 6376 §3.4.2."""
+    name, _, value = field.partition(b":")
+    return name.strip().lower() + b":" + _SPACE.sub(b" ", value).strip()
