@@ -51,8 +51,11 @@ def _refuse_unknown(raw: Any, kind: Any, where: str) -> None:
     if get_origin(kind) is dict and isinstance(raw, dict):
         for name, value in raw.items():
             _refuse_unknown(value, get_args(kind)[1], f'{where}"{name}".')
+    elif get_origin(kind) is tuple and isinstance(raw, list):
+        for place, value in enumerate(raw, 1):
+            _refuse_unknown(value, get_args(kind)[0], f"{where.removesuffix('.')}[{place}].")
     elif isinstance(raw, dict) and isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        fields = {field.name: field.type for field in msgspec.structs.fields(kind)}
+        fields = {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
         for name, value in raw.items():
             if name not in fields:
                 close = difflib.get_close_matches(name, fields, 1)
@@ -68,6 +71,8 @@ def _check(config: Config) -> None:
     _check_domains(config)
     _check_store(config)
     _check_addresses(config)
+    _check_traps(config)
+    _check_clamav(config)
 
 
 def _check_values(config: Config) -> None:
@@ -122,9 +127,6 @@ def _check_mail(config: Config) -> None:
 
 
 def _check_domains(config: Config) -> None:
-    for trap in config.traps.addresses:
-        if not all(trap.rpartition("@")):
-            raise ConfigError(f"traps.addresses: {trap!r} is no address; write one as trap@example.com")
     for name, domain in config.domain.items():
         if not name or name.isspace() or set(name) & _NOT_IN_NAMES:
             raise ConfigError(f"domain: {name!r} is no domain name")
@@ -134,6 +136,33 @@ def _check_domains(config: Config) -> None:
             raise ConfigError(f'domain."{name}".deliver: write "local" or "smtp:host:port"')
         if isinstance(domain.recipients, str) and domain.recipients != "any":
             raise ConfigError(f'domain."{name}".recipients: write "any", or a list of the local parts that exist')
+
+
+def _check_traps(config: Config) -> None:
+    for trap in config.traps.addresses:
+        local, _, domain = trap.rpartition("@")
+        if not (local and domain) or "*" in domain or local.count("*") > 1 or local == "*":
+            raise ConfigError(
+                f"traps.addresses: {trap!r} is no address; write one as trap@example.com or *-old@example.com, "
+                "and whole domains in traps.domains"
+            )
+    for name in config.traps.domains:
+        if not name or set(name) & _NOT_IN_NAMES or "*" in name:
+            raise ConfigError(f"traps.domains: {name!r} is no domain name")
+
+
+def _check_clamav(config: Config) -> None:
+    clamav = config.clamav
+    if clamav.socket and clamav.host:
+        raise ConfigError("clamav: socket or host, not both")
+    if clamav.host:
+        host_and_port(clamav.host)
+    if not (clamav.timeout_s > 0 and clamav.max_octets > 0 and clamav.at_once > 0):
+        raise ConfigError("clamav.timeout_s, clamav.max_octets and clamav.at_once: must be above 0")
+    if clamav.on_failure not in {"evidence", "defer"}:
+        raise ConfigError('clamav.on_failure: write "evidence" or "defer"')
+    if clamav.on_virus not in {"hold", "refuse"}:
+        raise ConfigError('clamav.on_virus: write "hold" or "refuse"')
 
 
 def _check_store(config: Config) -> None:
@@ -192,6 +221,8 @@ def _absolute(config: Config, folder: Path) -> Config:
         dns=replace(config.dns, zone=at(config.dns.zone)),
         dnslists=replace(config.dnslists, files={name: at(file) for name, file in config.dnslists.files.items()}),
         domain={name.lower(): domain for name, domain in config.domain.items()},
+        recipient={name.lower(): recipient for name, recipient in config.recipient.items()},
+        rule=tuple(replace(rule, test=tuple(replace(t, mail=at(t.mail)) for t in rule.test)) for rule in config.rule),
     )
 
 

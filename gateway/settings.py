@@ -2,6 +2,8 @@
 
 import msgspec
 
+from gateway.policy.settings import GroupSettings, RecipientSettings, RuleSettings
+
 
 class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hostname: str = "localhost"  #: our name in greetings, Received and Authentication-Results
@@ -31,10 +33,16 @@ class Domain(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     recipients: tuple[str, ...] | str = "any"  #: of a relayed domain: "any", or the local parts that exist
     protect: tuple[str, ...] = ()  #: "Maria Koch <maria@example.com>": names fraud likes to borrow
     partners: tuple[str, ...] = ()  #: domains whose look-alikes are watched for, too
+    junk: float | None = None  #: as in [verdict], for this domain's recipients
+    hold: float | None = None  #: likewise
+    refuse: float | None = None  #: likewise
 
 
 class Traps(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    addresses: tuple[str, ...] = ()  #: mail to these is learned from and never delivered
+    """Mail to these is learned from and never delivered; `mailward trap` keeps more of them in the store."""
+
+    addresses: tuple[str, ...] = ()  #: "info@example.com", or with one star "*-old@example.com"
+    domains: tuple[str, ...] = ()  #: whose every address is a trap, those of the domains below them included
 
 
 class VerdictSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -65,7 +73,20 @@ class Dns(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Pyzor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     servers: tuple[str, ...] = ()  #: "host:port"; empty asks nobody: nothing leaves the machine by default
+    report: bool = False  #: tell the servers a digest of mail that came to a trap or that a person confirmed as spam
     timeout_s: float = 3.0  #: for one question to one server
+
+
+class ClamAv(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A virus scanner that runs beside us; without socket and host none is asked."""
+
+    socket: str = ""  #: path of clamd's Unix socket, such as "/run/clamav/clamd.ctl"
+    host: str = ""  #: or "host:port" where clamd listens (TCPSocket); the mail goes there in clear
+    timeout_s: float = 15.0  #: for one mail, waiting for a free place included
+    max_octets: int = 25 * 1024 * 1024  #: of a mail; no more than clamd's StreamMaxLength. Longer mail is not scanned
+    at_once: int = 4  #: mails of one worker being scanned; no more than clamd's MaxThreads
+    on_failure: str = "evidence"  #: when clamd does not answer: "evidence", or "defer" mail until it does
+    on_virus: str = "hold"  #: what is done at least: "hold" in quarantine, or "refuse"
 
 
 class OwnList(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -168,6 +189,9 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     listen: Listen = Listen()
     tls: Tls = Tls()
     domain: dict[str, Domain] = {}
+    recipient: dict[str, RecipientSettings] = {}
+    group: dict[str, GroupSettings] = {}
+    rule: tuple[RuleSettings, ...] = ()
     traps: Traps = Traps()
     verdict: VerdictSettings = VerdictSettings()
     quarantine: QuarantineSettings = QuarantineSettings()
@@ -177,6 +201,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rates: RateLimits = RateLimits()
     greylist: GreylistConfig = GreylistConfig()
     pyzor: Pyzor = Pyzor()
+    clamav: ClamAv = ClamAv()
     model: Model = Model()
     limits: Limits = Limits()
     smtp: Smtp = Smtp()

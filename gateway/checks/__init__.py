@@ -1,16 +1,20 @@
 """What can be seen in a mail: one file a subject, each with its signals, what it emits and its check.
 
-``PURE`` are the checks that only compute; what asks a service (``pyzor``, ``dnslists``) is built by the composition
-root.
+``PURE`` are the checks that only compute; what asks a service (``pyzor``, ``dnslists``, ``clamav``) is built by the
+composition root.
 ``ALL_SIGNALS`` is every signal that any check or the runner can emit, and so every line of the weights artefact.
 """
 
 from gateway.checks import (
+    addressing,
     attachment,
     auth,
     body,
+    bounce,
     bulk,
     calendar,
+    clamav,
+    connection,
     display_name,
     dnslists,
     first_contact,
@@ -19,13 +23,17 @@ from gateway.checks import (
     html,
     lists,
     lure,
+    message_id,
     mime,
     pyzor,
+    received,
+    relations,
     sender,
     subject,
     trap,
     url,
     url_homograph,
+    url_route,
 )
 from gateway.pipeline import judge, run
 from gateway.pipeline.evidence import PureCheck, Signal
@@ -37,15 +45,22 @@ PURE: tuple[PureCheck[DataFacts], ...] = (
     lists.CHECK,
     trap.CHECK,
     first_contact.CHECK,
+    relations.CHECK,
+    connection.CHECK,
+    received.CHECK,
     sender.CHECK,
     display_name.CHECK,
     header.CHECK,
+    message_id.CHECK,
+    addressing.CHECK,
+    bounce.CHECK,
     subject.CHECK,
     body.CHECK,
     html.CHECK,
     mime.CHECK,
     url.CHECK,
     url_homograph.CHECK,
+    url_route.CHECK,
     lure.CHECK,
     attachment.CHECK,
     calendar.CHECK,
@@ -54,5 +69,5 @@ PURE: tuple[PureCheck[DataFacts], ...] = (
 )
 
 ALL_SIGNALS: frozenset[Signal] = frozenset().union(
-    *(check.emits for check in PURE), pyzor.EMITS, dnslists.EMITS, run.EMITS, judge.EMITS, greylist.EMITS
+    *(check.emits for check in PURE), pyzor.EMITS, clamav.EMITS, dnslists.EMITS, run.EMITS, judge.EMITS, greylist.EMITS
 )

@@ -20,7 +20,9 @@ def look(facts: DataFacts) -> list[Evidence]:
         found.append(Evidence(CAMPAIGN))
     hits = facts.history.trap_hits
     if hits > 0:
-        found.append(Evidence(SENDER, "once" if hits == 1 else f"{hits} times", min(2.0, 0.6 + math.log10(hits))))
+        times = math.ceil(hits)
+        strength = min(2.0, max(0.2, 0.6 + math.log10(hits)))  # it fades with the hits
+        found.append(Evidence(SENDER, "once" if times == 1 else f"{times} times", strength))
     return found
 
 

@@ -13,6 +13,7 @@ import msgspec
 import structlog
 
 from gateway.checks import PURE
+from gateway.checks import clamav as clamav_check
 from gateway.checks import dnslists as dnslists_check
 from gateway.checks import pyzor as pyzor_check
 from gateway.config import ConfigError, dns_server, host_and_port, relay_of
@@ -34,6 +35,7 @@ from gateway.learning.scorer import ModelScorer
 from gateway.mailauth.authenticate import authenticate
 from gateway.mailauth.results import AuthResults
 from gateway.mailauth.settings import AuthSettings
+from gateway.net.clamd_client import ClamdClient
 from gateway.net.pyzor_client import PyzorClient, PyzorSettings
 from gateway.observe.stages import Stages
 from gateway.outbound.relay import Relay
@@ -43,7 +45,7 @@ from gateway.pipeline.facts import DataFacts, Protected
 from gateway.pipeline.gather import Gatherer
 from gateway.pipeline.judge import Judge
 from gateway.pipeline.rules import AT_LEAST, AT_MOST
-from gateway.pipeline.verdict import Policy, Thresholds
+from gateway.pipeline.verdict import Action, Policy, Thresholds
 from gateway.quarantine.acts import Quarantine
 from gateway.reception import Reception
 from gateway.reply import MAILBOX_FULL, MAILBOX_FULL_FOR_GOOD, Reply
@@ -262,14 +264,17 @@ def build_judging(
     async def authenticated(envelope: Envelope, message: Message) -> AuthResults:
         return await authenticate(envelope, message, dns, settings)
 
-    async def remembered(envelope: Envelope, content: ContentFacts, auth: AuthResults, view: MailView) -> SenderHistory:
-        return await history.sender_history(store, envelope, content, auth, view)
+    async def remembered(
+        envelope: Envelope, content: ContentFacts, auth: AuthResults, view: MailView, message: Message
+    ) -> SenderHistory:
+        return await history.sender_history(store, envelope, content, auth, view, message)
 
     pyzor = pyzor_of(config)
     lists = dnslists_of(config, dns)
     awaiting: tuple[Check[DataFacts], ...] = (
         *((pyzor_check.check(pyzor),) if pyzor is not None else ()),
         *((dnslists_check.check(lists),) if lists is not None else ()),
+        *((clamav_check.check(ClamdClient(config.clamav)),) if config.clamav.socket or config.clamav.host else ()),
     )
     scorer = ModelScorer(artefact, opinions, use_language=config.model.language)
     judge = Judge(
@@ -333,10 +338,20 @@ def policy_of(config: Config, artefact: Artefact) -> Policy:
         artefact.weights.prior,
         artefact.weights.signals,
         thresholds,
-        AT_LEAST,
+        floors_of(config),
         AT_MOST,
         sentences=sentences(verdict.language),
     )
+
+
+def floors_of(config: Config) -> dict[str, Action]:
+    """What single signals decide at least, as configured."""
+    floors = dict(AT_LEAST)
+    if config.clamav.on_virus == "refuse":
+        floors[clamav_check.VIRUS.name] = Action.REJECT
+    if config.clamav.on_failure == "defer":
+        floors[clamav_check.UNREACHABLE.name] = Action.DEFER
+    return floors
 
 
 def protected_of(config: Config) -> Protected:

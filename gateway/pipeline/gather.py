@@ -17,7 +17,7 @@ from store.message.mime import parse_message
 from store.message.model import Message
 
 Authenticate = Callable[[Envelope, Message], Awaitable[AuthResults]]
-Remember = Callable[[Envelope, ContentFacts, AuthResults, MailView], Awaitable[SenderHistory]]
+Remember = Callable[[Envelope, ContentFacts, AuthResults, MailView, Message], Awaitable[SenderHistory]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Gatherer:
         with stages.measure("auth"):
             auth = await self.authenticate(envelope, message)
         with stages.measure("history"):
-            history = await self.remember(envelope, content, auth, view)
+            history = await self.remember(envelope, content, auth, view, message)
         return DataFacts(envelope, message, auth, view, content, history, self.protected)
 
 

@@ -1,6 +1,12 @@
-"""Rules beside the sum: what a single signal decides whatever the rest says."""
+"""Rules beside the sum: what a single signal decides whatever the rest says, and what people wrote for some mail."""
 
-from gateway.pipeline.verdict import Action
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.pipeline.evidence import Evidence
+from gateway.pipeline.facts import DataFacts
+from gateway.pipeline.verdict import Action, Policy, Thresholds, Verdict
 
 #: The mildest action each of these allows.
 AT_LEAST = {
@@ -19,3 +25,36 @@ AT_LEAST = {
     "gtube": Action.QUARANTINE,
 }
 AT_MOST = {"lists.allowed": Action.ACCEPT}
+
+#: Of those in AT_LEAST, what a rule that trusts a sender or a network sets aside; everything else stands.
+SET_ASIDE = frozenset({"dmarc.fail_reject", "dmarc.fail_quarantine"})
+#: Mail of these categories is made milder by no rule.
+NEVER_MILDER = frozenset({"malware", "trap"})
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One recipient's verdict."""
+
+    address: str
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Ruled:
+    """What rules, thresholds and entries for some recipients made of a verdict."""
+
+    general: Verdict  #: by the evidence alone, for everybody; what a sender's reputation is counted by
+    verdict: Verdict  #: the hardest of what its recipients get: what the reply and the trace say
+    shares: tuple[Share, ...] = ()  #: each recipient's, traps left out; empty when it is the same for all
+    hits: tuple[str, ...] = ()  #: entries and rules that had a say, as they are counted
+    thresholds: Thresholds | None = None  #: those of ``verdict``; None is the policy's
+    is_waved_through: bool = False  #: a rule trusts the sender, so it is not asked to come again
+
+
+class ByRecipient(Protocol):
+    """What people wrote for some mail, in the configuration or in the store."""
+
+    def judge(self, facts: DataFacts, evidence: Sequence[Evidence], general: Verdict, policy: Policy) -> Ruled:
+        """A verdict for each recipient. Pure, bounded; never raises for what a mail holds."""
+        ...

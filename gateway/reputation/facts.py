@@ -5,15 +5,22 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class SenderHistory:
-    """Counts for the authenticated From domain and address; zero when never seen."""
+    """Counts for the authenticated From domain and address; zero when never seen. They fade (``standing``)."""
 
     seen: int = 0  #: mails judged from this address
-    ham: int = 0  #: of those delivered and never complained about, or confirmed
-    spam: int = 0  #: of those confirmed or judged spam
+    ham: int = 0  #: of those judged wanted
+    spam: int = 0  #: of those judged unwanted
     is_blocked: bool = False  #: an entry of the block list matches
     is_allowed: bool = False  #: an entry of the allow list matches and the sender authenticates
-    trap_hits: int = 0  #: mails from this address or network that went to a spam trap
+    trap_hits: float = 0  #: mails from this address or network that went to a spam trap
     trap_campaign: bool = False  #: a spam trap received the same text not long ago
+    confirmed_ham: float = 0  #: mails from this address that people called wanted
+    confirmed_spam: float = 0  #: and that they called spam
+    network_ham: float = 0  #: mails from the client's network judged wanted
+    network_spam: float = 0  #: and judged unwanted
+    signer_ham: float = 0  #: mails signed by the same domain, where that is not the author's, judged wanted
+    signer_spam: float = 0  #: and judged unwanted
+    is_reply: bool = False  #: answers a mail that one of the recipients wrote to this proven address
 
     @property
     def is_first_contact(self) -> bool:

@@ -1,10 +1,13 @@
 """What earlier mail says about a sender, and writing down what this one adds.
 
-Three kinds of rows under ``keys.REPUTATION``, each one counter: ``a`` by the author's address, ``d`` by the author's
-domain, both only when authentication ties the mail to them (else anybody could spoil or borrow a name), and ``n`` by
-the client's network (/24 or /56). A counter's key ends in what it counts.
+Standing is kept by the author's address and domain, both only when authentication ties the mail to them (else anybody
+could spoil or borrow a name); by the client's network (/24 or /56); and by the domain that signs, when it is not the
+author's own. A delivery reads as many rows, and moves them in its own transaction.
 """
 
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_network
 
 from gateway.content.facts import ContentFacts
@@ -12,29 +15,32 @@ from gateway.content.freemail import is_freemail
 from gateway.content.hosts import to_ascii
 from gateway.content.psl import registrable, same_organisation
 from gateway.envelope import Envelope
-from gateway.mailauth.results import AuthResults
+from gateway.mailauth.results import AuthResults, passing_domains
+from gateway.reputation import relations, standing
 from gateway.reputation.campaign import fingerprint, is_trap_campaign, remember_trap
 from gateway.reputation.facts import SenderHistory
+from gateway.reputation.standing import NOTHING, Of, name_of
 from models.view import MailView
 from store.changes.engine import Store, StoreTxn, StoreView
-from store.kv.contract import counter
+from store.message.model import Message
 from store.policy import entries
-from store.schema import keys
 
-_ADDRESS, _DOMAIN, _NETWORK = b"a", b"d", b"n"
-_HAM, _SPAM, _TRAP = b"\x00h", b"\x00s", b"\x00t"
-_LONGEST = 254  #: octets of a name in a key (RFC 5321 §4.5.3.1.3)
+_LONGEST = 254  #: octets of an author's address (RFC 5321 §4.5.3.1.3)
+_SHARED = 0.25  #: what a mail of a colleague counts
 
 
 async def sender_history(
-    store: Store, envelope: Envelope, content: ContentFacts, auth: AuthResults, view: MailView | None = None
+    store: Store,
+    envelope: Envelope,
+    content: ContentFacts,
+    auth: AuthResults,
+    view: MailView | None = None,
+    message: Message | None = None,
 ) -> SenderHistory:
-    """Counts, lists and campaigns for this sender. Raises StoreUnavailable."""
-    address = author(content)
-    proven = is_authentic(address, envelope, auth)
+    """Counts, lists, campaigns and answers for this sender. Raises StoreUnavailable."""
+    who = names_of(author(content), envelope, auth)
     campaign = fingerprint(view) if view is not None else None
-    now_ms = int(envelope.received_at.timestamp() * 1000)
-    return await store.read(lambda seen: _read(seen, envelope, address, proven, campaign, now_ms))
+    return await store.read(lambda seen: _read(seen, envelope, who, campaign, message))
 
 
 def author(content: ContentFacts) -> str:
@@ -55,30 +61,66 @@ def is_authentic(address: str, envelope: Envelope, auth: AuthResults) -> bool:
     return any(same_organisation(domain, proof) for proof in auth.authenticated_domains)
 
 
-def _read(
-    view: StoreView, envelope: Envelope, address: str, proven: bool, campaign: bytes | None, now_ms: int
-) -> SenderHistory:
-    def count(kind: bytes, name: bytes, what: bytes) -> int:
-        return counter(view.kv.get(_key(kind, name, what)))
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Under which names a mail is remembered; empty where nothing proves the name."""
 
-    ham = spam = trap = 0
-    if proven:
-        name = _name(address)
-        ham, spam, trap = (count(_ADDRESS, name, what) for what in (_HAM, _SPAM, _TRAP))
-        if not ham and not spam and (domain := _author_domain(address)):
-            # A new colleague of a known correspondent is not a stranger, but counts for less.
-            ham, spam = count(_DOMAIN, domain, _HAM) // 4, count(_DOMAIN, domain, _SPAM) // 4
-    network = network_of(envelope.peer.ip)
-    trap = max(trap, count(_NETWORK, network, _TRAP)) if network else trap
-    senders = [a for a in dict.fromkeys((address, (envelope.mail_from or "").lower())) if "@" in a]
+    author: str  #: as written, proven or not
+    is_proven: bool
+    address: bytes = b""
+    domain: bytes = b""
+    signer: bytes = b""  #: who signs, when that is not the author's own domain
+    network: bytes = b""
+
+    def each(self) -> Iterator[tuple[Of, bytes]]:
+        named = ((Of.ADDRESS, self.address), (Of.DOMAIN, self.domain), (Of.SIGNER, self.signer))
+        yield from ((of, name) for of, name in (*named, (Of.NETWORK, self.network)) if name)
+
+
+def names_of(address: str, envelope: Envelope, auth: AuthResults) -> Names:
+    """Whose mail this is, as far as it is proven."""
+    proven = is_authentic(address, envelope, auth)
+    domain = _author_domain(address) if proven else b""
+    signers = (name_of(registrable(each) or each) for each in passing_domains(auth.dkim))
+    return Names(
+        address,
+        proven,
+        name_of(address) if proven else b"",
+        domain,
+        next((each for each in signers if each != domain), b""),
+        network_of(envelope.peer.ip),
+    )
+
+
+def _read(
+    view: StoreView, envelope: Envelope, who: Names, campaign: bytes | None, message: Message | None
+) -> SenderHistory:
+    now_ms = int(envelope.received_at.timestamp() * 1000)
+    found = {of: standing.get(view, of, name, now_ms) for of, name in who.each()}
+    address = found.get(Of.ADDRESS, NOTHING)
+    network, signer = found.get(Of.NETWORK, NOTHING), found.get(Of.SIGNER, NOTHING)
+    # A new colleague of a known correspondent is not a stranger, but counts for less.
+    share = 1.0 if address.seen else _SHARED
+    nearest = address if address.seen else found.get(Of.DOMAIN, NOTHING)
+    ham, spam = round(nearest.ham * share), round(nearest.spam * share)
+    senders = [a for a in dict.fromkeys((who.author, (envelope.mail_from or "").lower())) if "@" in a]
     return SenderHistory(
-        seen=ham + spam,
+        seen=max(ham + spam, math.ceil(address.seen)),
         ham=ham,
         spam=spam,
         is_blocked=any(entries.matching(view, "block", a, now_ms) for a in senders),
-        is_allowed=proven and entries.matching(view, "allow", address, now_ms) is not None,
-        trap_hits=trap,
+        is_allowed=who.is_proven and entries.matching(view, "allow", who.author, now_ms) is not None,
+        trap_hits=max(address.trap, network.trap),
         trap_campaign=campaign is not None and is_trap_campaign(view, campaign, now_ms),
+        confirmed_ham=nearest.good * share,
+        confirmed_spam=nearest.bad * share,
+        network_ham=network.ham,
+        network_spam=network.spam,
+        signer_ham=signer.ham,
+        signer_spam=signer.spam,
+        is_reply=who.is_proven
+        and message is not None
+        and relations.is_reply(view, message, who.author, envelope, now_ms),
     )
 
 
@@ -96,21 +138,26 @@ def record(
 
     ``is_trap`` also remembers what was written, so that the same text is known when it comes for somebody else.
     """
-    address = author(content)
-    what = _SPAM if is_unwanted or is_trap else _HAM
-    if is_authentic(address, envelope, auth):
-        txn.kv.add(_key(_ADDRESS, _name(address), what), 1)
-        if domain := _author_domain(address):
-            txn.kv.add(_key(_DOMAIN, domain, what), 1)
+    now_ms = int(envelope.received_at.timestamp() * 1000)
+    for of, name in names_of(author(content), envelope, auth).each():
         if is_trap:
-            txn.kv.add(_key(_ADDRESS, _name(address), _TRAP), 1)
-    if not is_trap:
-        return
-    if network := network_of(envelope.peer.ip):
-        txn.kv.add(_key(_NETWORK, network, _TRAP), 1)
-    campaign = fingerprint(view)
+            standing.add(txn, of, name, now_ms, spam=1.0, trap=1.0)
+        else:
+            standing.add(txn, of, name, now_ms, **{"spam" if is_unwanted else "ham": 1.0})
+    campaign = fingerprint(view) if is_trap else None
     if campaign is not None:
-        remember_trap(txn, campaign, int(envelope.received_at.timestamp() * 1000))
+        remember_trap(txn, campaign, now_ms)
+
+
+def confirm(txn: StoreTxn, who: Names, now_ms: int, *, is_spam: bool, before: bool | None) -> None:
+    """Count what a person said about a mail: at most four rows. ``before`` is what was said about it earlier."""
+    if before is is_spam:
+        return
+    more = {"bad" if is_spam else "good": 1.0}
+    if before is not None:
+        more["good" if is_spam else "bad"] = -1.0
+    for of, name in who.each():
+        standing.add(txn, of, name, now_ms, **more)
 
 
 def network_of(ip: IPv4Address | IPv6Address) -> bytes:
@@ -125,12 +172,4 @@ def network_of(ip: IPv4Address | IPv6Address) -> bytes:
 def _author_domain(address: str) -> bytes:
     """The author's registrable domain; empty for free mailboxes, whose users have nothing in common."""
     domain = address.rpartition("@")[2]
-    return b"" if is_freemail(domain) else _name(registrable(domain) or domain)
-
-
-def _name(text: str) -> bytes:
-    return text.encode("utf-8", "replace")[:_LONGEST].replace(b"\x00", b"?")
-
-
-def _key(kind: bytes, name: bytes, what: bytes) -> bytes:
-    return keys.REPUTATION + kind + name + what
+    return b"" if is_freemail(domain) else name_of(registrable(domain) or domain)

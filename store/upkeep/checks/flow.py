@@ -12,7 +12,7 @@ from store.labels import rows as labels
 from store.mail import emails
 from store.quarantine import held as quarantine
 from store.queue import jobs
-from store.schema import keys
+from store.schema import expiring, keys
 from store.upkeep.checks.mail import octets_are_kept
 from store.upkeep.findings import Finding, Look, RowCheck, delete, keys_of, put
 
@@ -179,6 +179,12 @@ def eight_octets(look: Look, key: bytes, value: bytes) -> Iterator[Finding]:
     if len(value) != 8:
         raise ValueError(f"{len(value)} octets instead of 8")
     yield from ()
+
+
+def check_reputation(look: Look, key: bytes, value: bytes) -> Iterator[Finding]:
+    """What ends by itself, or a counter of an older program."""
+    if expiring.end_of(value) is None:
+        yield from eight_octets(look, key, value)
 
 
 def believed(look: Look, key: bytes, value: bytes) -> Iterator[Finding]:

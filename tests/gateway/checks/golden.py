@@ -40,7 +40,7 @@ def attached(name: str, content: bytes, kind: str = "application/octet-stream", 
     return facts(octets.replace("See the attached file, please.", body) if body else octets)
 
 
-def known(**history: int | bool) -> DataFacts:
+def known(**history: float) -> DataFacts:
     return facts(mail(), history=SenderHistory(**{"seen": 1, **history}))  # type: ignore[arg-type]
 
 
@@ -129,6 +129,11 @@ HITS: dict[str, Make] = {
     "history.first-contact": lambda: facts(mail()),
     "history.good": lambda: known(seen=30, ham=30),
     "history.bad": lambda: known(seen=10, spam=10),
+    "history.reply": lambda: known(is_reply=True),
+    "history.confirmed-ham": lambda: known(confirmed_ham=2.5),
+    "history.confirmed-spam": lambda: known(confirmed_ham=1, confirmed_spam=2),
+    "history.network-bad": lambda: known(network_ham=2, network_spam=18),
+    "history.signer-bad": lambda: known(signer_spam=8),
     "header.no-date": lambda: text("Hi", Date=""),
     "header.bad-date": lambda: text("Hi", Date="yesterday"),
     "header.date-future": lambda: text("Hi", Date="Mon, 9 Mar 2026 09:00:00 +0000"),
