@@ -29,11 +29,19 @@ DISK = Signal("attachment.disk-image", "An attached file is a disk image: {detai
 SHORTCUT = Signal("attachment.shortcut", "An attached file is a shortcut that starts a program: {detail}", "malware")
 LIES = Signal("attachment.type-mismatch", "An attached file is not what its name says: {detail}", "malware")
 NOTEBOOK = Signal("attachment.onenote", "An attached notebook can hold programs: {detail}", "malware")
+REMOTE = Signal(
+    "attachment.remote-template", "An attached document fetches code from elsewhere when opened: {detail}", "malware"
+)
+SMUGGLING = Signal(
+    "attachment.smuggling", "An attached web page builds a file or unpacks hidden code: {detail}", "malware"
+)
+RARE = Signal("attachment.rare-archive", "An attached archive is of a kind only malware uses: {detail}", "malware")
+PADDED = Signal("attachment.padded-name", "A long gap hides how an attached file's name ends: {detail}", "malware")
 
 EMITS = frozenset(
     {
         *(PROGRAM, SCRIPT, DOUBLE, REORDERED, MACRO, ACTIVE, ENCRYPTED, PASSWORD, INSIDE, BOMB, NESTED),
-        *(PAGE, DISK, SHORTCUT, LIES, NOTEBOOK),
+        *(PAGE, DISK, SHORTCUT, LIES, NOTEBOOK, REMOTE, SMUGGLING, RARE, PADDED),
     }
 )
 
@@ -69,6 +77,7 @@ _DOCUMENTS = frozenset(
     {"pdf", "doc", "docx", "xls", "xlsx", "ppt", "pptx", "txt", "rtf", "jpg", "jpeg", "png", "gif", "csv", "mp3", "mp4"}
 )
 _ARCHIVES = frozenset({"zip", "rar", "7z", "gz", "tar", "tgz", "cab", "ace", "arj", "bz2", "xz", "z", "lzh", "uue"})
+_RARE = frozenset({"ace", "arj", "lzh", "lha", "uue", "xxe", "z", "r00", "r01", "jnlp", "zpaq", "zipx", "b64", "bz"})
 _RUNS = _PROGRAMS | _SCRIPTS | _SHORTCUTS
 
 #: What the content must be for a name's claim to hold; other types under such a name are a lie.
@@ -84,6 +93,7 @@ _HONEST: dict[str, frozenset[str]] = {
     "txt": frozenset({"xml", "calendar", "vcard", "script"}),
     "zip": frozenset({"zip", "ooxml", "docx", "xlsx", "pptx", "odf", "jar", "apk"}),
 }
+_GAP = re.compile(r"\S[\s\u00a0\u2000-\u200a\u3000]{8,}\S{0,20}\.\w|\S[\s\u00a0\u2000-\u200a\u3000]{8,}\.?\w{1,20}\Z")
 _PASSWORD = re.compile(
     r"(?:password|passwort|kennwort|passcode|mot de passe|contrase[nñ]a|wachtwoord|senha|pwd|pass)\s{0,3}"
     r"(?:is|ist|est|es|[eé])?\s{0,3}[:=-]?\s{0,3}[\"'“„«]?([^\s\"'”“»<>]{3,24})"
@@ -115,6 +125,8 @@ def _name(attached: Attachment) -> Iterator[Evidence]:
     stem = attached.filename.rstrip(". ").rpartition(".")[0]
     if attached.extension in _RUNS and extension_of(stem.replace(" ", "")) in _DOCUMENTS:
         yield Evidence(DOUBLE, _shown(attached))
+    if _GAP.search(attached.filename) and attached.extension:
+        yield Evidence(PADDED, " ".join(_shown(attached).split()))
     if attached.extension in _SCRIPTS:
         yield Evidence(SCRIPT, _shown(attached))
     honest = _HONEST.get(attached.extension)
@@ -132,6 +144,10 @@ def _nature(attached: Attachment) -> Iterator[Evidence]:
         yield Evidence(DISK, name)
     if kind == "onenote" or attached.extension == "one":
         yield Evidence(NOTEBOOK, name)
+    if "remote" in attached.markers:
+        yield Evidence(REMOTE, name)
+    if attached.extension in _RARE:
+        yield Evidence(RARE, name)
     if "macro" in attached.markers or attached.extension in _MACRO_TYPES:
         yield Evidence(MACRO, name)
     if kind in ("html", "svg") or attached.extension in ("html", "htm", "shtml", "xhtml", "svg"):
@@ -144,6 +160,10 @@ def _page(attached: Attachment) -> Iterator[Evidence]:
     marks = set(attached.markers)
     if not marks:
         return
+    if hidden := [m for m in ("smuggling", "payload", "hidden code") if m in marks]:
+        # One of them alone is found in honest single-page applications, too.
+        sure = len(hidden) > 1 or "payload" in marks
+        yield Evidence(SMUGGLING, f"{_shown(attached)}: {', '.join(hidden)}", 1.0 if sure else 0.5)
     worst = marks & {"password", "smuggling"} or {"form", "script"} <= marks
     yield Evidence(PAGE, f"{_shown(attached)}: {', '.join(attached.markers)}", 1.0 if worst else 0.5)
 

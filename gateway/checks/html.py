@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from gateway.content.psl import same_organisation
 from gateway.pipeline.evidence import Evidence, PureCheck, Signal
 from gateway.pipeline.facts import DataFacts
+from models.links import host_of
 
 FORM = Signal("html.form", "The mail asks for input in a form: {detail}", "phish")
 SCRIPT = Signal("html.script", "The mail carries a script", "spam")
@@ -12,8 +13,9 @@ TOO_DEEP = Signal("html.too-deep", "The HTML is nested deeper than any program w
 REFRESH = Signal("html.refresh", "The mail tries to send the reader's program elsewhere: {detail}", "phish")
 ONLY = Signal("html.no-plain-text", "The mail has HTML and no plain text", "")
 TRACKING = Signal("html.lone-remote-image", "The mail loads a picture from a stranger's host: {detail}", "spam")
+BASE = Signal("html.base-elsewhere", "The HTML turns all short links to a stranger's host: {detail}", "phish")
 
-EMITS = frozenset({FORM, SCRIPT, TOO_DEEP, REFRESH, ONLY, TRACKING})
+EMITS = frozenset({FORM, SCRIPT, TOO_DEEP, REFRESH, ONLY, TRACKING, BASE})
 
 
 def look(facts: DataFacts) -> list[Evidence]:
@@ -29,6 +31,9 @@ def look(facts: DataFacts) -> list[Evidence]:
         if url.source == "meta":
             found.append(Evidence(REFRESH, url.host))
             break
+    base = next((host for link in view.links if link.kind == "base" and (host := host_of(link.href))), "")
+    if base and not same_organisation(base, facts.content.from_domain):
+        found.append(Evidence(BASE, base[:100]))
     if not view.plain_text:
         found.append(Evidence(ONLY))
     if view.remote_image_count == 1 and not view.links[1:]:

@@ -55,7 +55,7 @@ class Family:
 
 def _link(facts: DataFacts) -> float:
     """A link away from the author's own proven domain; half as bad when every link stays there."""
-    hosts = [u.host for u in facts.content.urls if u.source in ("html", "text", "form", "meta") and u.host]
+    hosts = [u.host for u in facts.content.urls if u.source in ("html", "text", "form", "meta", "qr", "pdf") and u.host]
     html_file = any(a.true_type in ("html", "svg") for a in facts.content.attachments)
     if not hosts:
         return 1.0 if html_file else 0.0

@@ -16,8 +16,14 @@ LINE_ENDS = Signal("mime.line-ends", "The mail's lines do not end as they must: 
 NULS = Signal("mime.nul", "The mail holds NUL octets in its text", "spam", "5322 §2.3")
 NO_VERSION = Signal("mime.no-version", "The mail uses MIME without saying so", "spam", "2045 §4")
 CHARSET = Signal("mime.odd-charset", "A text is in a character set that nobody uses: {detail}", "spam", "2046 §4.1.2")
+FALSE_7BIT = Signal("mime.false-7bit", "A part says it is plain ASCII and is not: {detail}", "spam", "2045 §6.2")
+FALSE_ENCRYPTED = Signal(
+    "mime.false-encrypted", "The mail says it is encrypted and is not: {detail}", "spam", "1847 §2.2"
+)
 
-EMITS = frozenset({BROKEN, FLOOD, AMBIGUOUS, DAMAGED, LINE_ENDS, NULS, NO_VERSION, CHARSET})
+EMITS = frozenset(
+    {BROKEN, FLOOD, AMBIGUOUS, DAMAGED, LINE_ENDS, NULS, NO_VERSION, CHARSET, FALSE_7BIT, FALSE_ENCRYPTED}
+)
 
 _BY_DEFECT: dict[str, Signal] = {
     "mime.boundary-missing": BROKEN,
@@ -57,7 +63,26 @@ def look(facts: DataFacts) -> list[Evidence]:
             found.setdefault(CHARSET.name, Evidence(CHARSET, odd))
         if part.encoding == "base64" and not part.children and _is_damaged(message, part):
             found.setdefault(DAMAGED.name, Evidence(DAMAGED, f"part {part.number or 'whole'}"))
+        if part.type.startswith("text/") and _is_false_7bit(message, part):
+            found.setdefault(FALSE_7BIT.name, Evidence(FALSE_7BIT, f"part {part.number or 'whole'}"))
+        if part.type == "multipart/encrypted" and (other := _not_encrypted(part)):
+            found.setdefault(FALSE_ENCRYPTED.name, Evidence(FALSE_ENCRYPTED, other))
     return list(found.values())
+
+
+def _is_false_7bit(message: Message, part: Part) -> bool:
+    """Only where the part says so itself: that nothing is said about the encoding is too common."""
+    if part.encoding != "7bit" or not part.headers.first("Content-Transfer-Encoding"):
+        return False
+    return not message.octets[part.body_start : min(part.body_end, part.body_start + _BASE64)].isascii()
+
+
+def _not_encrypted(part: Part) -> str:
+    """What stands where ciphertext belongs: its two parts are a control part and opaque octets. RFC 1847 §2.2."""
+    if not part.children:
+        return "no parts"
+    odd = [c.type for c in part.children if c.type.startswith(("text/", "multipart/", "image/"))]
+    return odd[0][:60] if odd else ""
 
 
 def _is_damaged(message: Message, part: Part) -> bool:

@@ -3,6 +3,10 @@
 import re
 from collections.abc import Iterator
 
+from gateway.checks.sender import is_proven
+from gateway.content.freemail import is_freemail
+from gateway.content.hosts import to_ascii
+from gateway.content.psl import same_organisation
 from gateway.content.scripts import is_mixed_script
 from gateway.pipeline.evidence import Evidence, PureCheck, Signal
 from gateway.pipeline.facts import DataFacts
@@ -18,9 +22,11 @@ LONG = Signal("subject.long", "The subject is far longer than any person writes"
 MIXED = Signal("subject.mixed-script", "The subject mixes alphabets within one word: {detail}", "spam")
 RECIPIENT = Signal("subject.recipient", "The subject holds the recipient's address: {detail}", "spam")
 MONEY = Signal("subject.money", "The subject names a sum of money: {detail}", "spam")
+URL = Signal("subject.url", "The subject holds a link: {detail}", "spam")
+HERE = Signal("subject.recipient-domain", "A stranger's subject names the recipient's own domain: {detail}", "phish")
 TAIL = Signal("subject.random-tail", "The subject ends in a random code behind a gap: {detail}", "spam")
 
-EMITS = frozenset({CAPS, EXCLAIM, SPACED, FAKE_REPLY, EMPTY, LONG, MIXED, RECIPIENT, MONEY, TAIL})
+EMITS = frozenset({CAPS, EXCLAIM, SPACED, FAKE_REPLY, EMPTY, LONG, MIXED, RECIPIENT, MONEY, TAIL, URL, HERE})
 
 _SPACED = re.compile(r"(?<!\w)[^\W\d_](?:[ ._*-][^\W\d_]){4,}(?!\w)")
 _REPLY = re.compile(r"(?:re|aw|antw|sv|vs|odp|res|rif|回复|答复)\s?(?:\[\d\])?\s?:", re.I)
@@ -28,6 +34,7 @@ _WORD = re.compile(r"[^\W\d_]+")
 _MONEY = re.compile(r"[$€£¥]\s?\d[\d.,]{2,15}|\d[\d.,]{3,15}\s?(?:usd|eur|dollars|euros?|pounds)\b", re.I)
 _TAIL = re.compile(r"\s{5,}[\[({#]?(\w{4,20})[\])}]?\s*\Z")
 _LONG = 200
+_URL = re.compile(r"https?://[^\s/]{3,200}|\bwww\.[\w-]{1,63}\.[a-z]{2,24}\b", re.I)
 
 
 def look(facts: DataFacts) -> list[Evidence]:
@@ -45,9 +52,23 @@ def look(facts: DataFacts) -> list[Evidence]:
     address = next((r.address for r in facts.envelope.rcpt_to[:20] if r.address.lower() in lower), "")
     if address:
         found.append(Evidence(RECIPIENT, address))
+    elif here := _names_us(lower, facts):
+        found.append(Evidence(HERE, here))
+    if url := _URL.search(subject[:500]):
+        found.append(Evidence(URL, url[0][:100]))
     if money := _MONEY.search(subject[:500]):
         found.append(Evidence(MONEY, money[0]))
     return found
+
+
+def _names_us(subject: str, facts: DataFacts) -> str:
+    """The recipient's domain in a subject by somebody unproven: "example.com mailbox almost full"."""
+    domain = to_ascii(facts.content.from_domain)
+    for recipient in facts.envelope.rcpt_to[:20]:
+        here = recipient.address.rpartition("@")[2].lower()
+        if here in subject and not same_organisation(here, domain) and not is_freemail(here):
+            return "" if is_proven(facts, domain) else here
+    return ""
 
 
 def _shouting(subject: str) -> Iterator[Evidence]:

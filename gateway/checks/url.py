@@ -50,7 +50,7 @@ _FREE_HOSTS = frozenset(
     | {"glitch.me", "herokuapp.com", "github.io", "blogspot.com", "000webhostapp.com", "r2.dev", "trycloudflare.com"}
     | {"ngrok.io", "ngrok-free.app", "jotform.com", "typeform.com", "wufoo.com", "forms.gle", "square.site", "ipfs.io"}
 )
-_SIGN_IN = re.compile(
+SIGN_IN = re.compile(
     r"(?:^|[/\-_.?=&])(?:log-?in|sign-?in|signon|verify|verification|validate|webmail|owa|wp-login|account-?(?:update|verify)|"
     r"password-?(?:reset|update|expir\w{0,3})|secure-?(?:login|mail)|unlock|reactivate|confirm-?(?:account|identity)|"
     r"authenticate|2fa|mfa)(?:$|[/\-_.?=&])",
@@ -76,7 +76,7 @@ def look(facts: DataFacts) -> list[Evidence]:
         if url.domain:
             found += _named(url, sender)
             found += _personal(url, sender, recipients)
-    domains = {url.domain for url in facts.content.urls if url.domain and url.source != "img"}
+    domains = {url.domain for url in facts.content.urls if url.domain and url.source not in ("img", "pdf")}
     if len(domains) >= _MANY:
         found.append(Evidence(MANY, f"{len(domains)} domains", min(2.0, len(domains) / _MANY)))
     return found
@@ -117,7 +117,7 @@ def _named(url: Url, sender: str) -> Iterator[Evidence]:
     target = _TARGET.search(unquote(url.path[:1_000]))
     if target and (where := registrable(to_ascii(target[1]).partition(":")[0])) and where != url.domain:
         yield Evidence(REDIRECT, f"{url.host} to {target[1]}"[:200], 0.5 if same_organisation(where, sender) else 1.0)
-    if _SIGN_IN.search(url.path[:300]) and not same_organisation(url.host, sender):
+    if SIGN_IN.search(url.path[:300]) and not same_organisation(url.host, sender):
         if _on_free_host(url):
             yield Evidence(TUNNEL, f"{url.host}{url.path}"[:120])
         else:

@@ -4,6 +4,7 @@ The directory is read by hand: a library would first build an object for each of
 can list a quarter of a million.
 """
 
+import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -13,6 +14,13 @@ _END = b"PK\x05\x06"
 _ENTRY = b"PK\x01\x02"
 _LOCAL = b"PK\x03\x04"
 _LONGEST_COMMENT = 65_535
+_RELATIONS, _RELATION = 12, 64 * 1024  #: parts that say what a document refers to, and octets read of one
+_REMOTE = re.compile(
+    rb"<Relationship\b(?=[^<>]{0,600}\bTargetMode\s{0,3}=\s{0,3}[\"']External)"
+    rb"(?=[^<>]{0,600}\bType\s{0,3}=\s{0,3}[\"'][^\"'<>]{0,200}/(?:attachedTemplate|oleObject|frame|subDocument)[\"'])"
+    rb"[^<>]{0,600}\bTarget\s{0,3}=\s{0,3}[\"']((?:https?:|file:|mhtml:|\\\\)[^\"'<>]{1,400})",
+    re.I,
+)
 _NAME = 240  #: characters of a member's name that are kept
 
 
@@ -117,6 +125,22 @@ def _unpack(octets: bytes, entry: _Entry, most: int) -> bytes:
         return zlib.decompressobj(-15).decompress(data, most)
     except zlib.error:
         return b""
+
+
+def remote_targets(octets: bytes, limits: ArchiveLimits) -> tuple[str, ...]:
+    """What an Office document fetches from elsewhere as soon as it is opened. ECMA-376 part 2 §9.3.
+
+    A hyperlink waits for a click and is no such thing; a template, a frame or a linked object does not wait.
+    """
+    found: list[str] = []
+    read = 0
+    for count, entry in enumerate(_entries(octets)):
+        if count >= limits.entries or read >= _RELATIONS:
+            break
+        if entry.name.lower().endswith(".rels") and not entry.encrypted:
+            read += 1
+            found += [m[1].decode("utf-8", "replace") for m in _REMOTE.finditer(_unpack(octets, entry, _RELATION))]
+    return tuple(found[:_RELATIONS])
 
 
 def rar_is_encrypted(octets: bytes) -> bool:

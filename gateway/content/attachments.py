@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from gateway.content import archives
+from gateway.content import archives, pdf
 from gateway.content.archives import ArchiveLimits
 from gateway.content.facts import Attachment
 from gateway.content.filetype import true_type
@@ -15,6 +15,7 @@ _HEAD = 33 * 1024  #: octets that tell every type
 _UNSEEN = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\u00ad\x00-\x1f\x7f]")
 _WHOLE = frozenset({"zip", "ole", "rtf", "pdf", "html", "svg", "7z"})  #: types that are read beyond their head
 _FILENAME = 255
+_OFFICE = frozenset({"docx", "xlsx", "pptx", "ooxml"})
 
 _MARKS: dict[str, tuple[tuple[str, re.Pattern[bytes]], ...]] = {
     "html": (
@@ -22,10 +23,34 @@ _MARKS: dict[str, tuple[tuple[str, re.Pattern[bytes]], ...]] = {
         ("password", re.compile(rb"type\s{0,5}=\s{0,5}[\"']?password", re.I)),
         ("script", re.compile(rb"<script\b|\bon(?:load|error|click)\s{0,5}=|javascript:", re.I)),
         ("redirect", re.compile(rb"http-equiv\s{0,5}=\s{0,5}[\"']?refresh|location\.(?:href|replace|assign)\b", re.I)),
-        ("smuggling", re.compile(rb"msSaveOrOpenBlob|new\s{1,5}Blob\s{0,5}\(|createObjectURL|\batob\s{0,5}\(", re.I)),
+        (
+            "smuggling",
+            re.compile(rb"msSave(?:OrOpen)?Blob|new\s{1,5}Blob\s{0,5}\(|createObjectURL|\batob\s{0,5}\(", re.I),
+        ),
+        (
+            "payload",
+            re.compile(
+                rb"data:application/(?:octet-stream|zip|x-zip-compressed|java-archive|x-msdownload|vnd\.ms-[a-z.]{1,30})"
+                rb"[^\"'<>\s,]{0,60},|\bdownload\s{0,5}=\s{0,5}[\"'][^\"'<>]{0,120}\.(?:zip|iso|img|exe|js|lnk|msi|vhd|hta)\b|"
+                rb"[\"'](?:UEsDB|TVqQ|TVpQ|UmFyIR|N3q8r)[A-Za-z0-9+/]{80}",
+                re.I,
+            ),
+        ),
+        (
+            "hidden code",
+            re.compile(
+                rb"(?:eval|document\.write(?:ln)?)\s{0,5}\(\s{0,5}(?:unescape|decodeURIComponent|atob|String\.fromCharCode)\b|"
+                rb"unescape\s{0,5}\(\s{0,5}[\"']%3C|(?:String\.fromCharCode\s{0,5}\(\s{0,5}(?:\d{2,3}\s{0,3},\s{0,3}){20})|"
+                rb"\[[\"']\\x[0-9a-f]{2}(?:\\x[0-9a-f]{2}){3}",
+                re.I,
+            ),
+        ),
     ),
     "ole": (("macro", re.compile(rb"_\x00V\x00B\x00A\x00|V\x00B\x00A\x00_\x00|Attribut(?:e|\x00e\x00) ?VB_", re.S)),),
-    "rtf": (("object", re.compile(rb"\\obj(?:data|update|autlink)\b")),),
+    "rtf": (
+        ("object", re.compile(rb"\\obj(?:data|update|autlink)\b")),
+        ("remote", re.compile(rb"\{\\\*\\template\s{1,5}(?:https?:|\\\\)", re.I)),
+    ),
     "pdf": (
         ("javascript", re.compile(rb"/JavaScript\b|/JS\s{0,5}[(<\d]")),
         ("launch", re.compile(rb"/Launch\b")),
@@ -76,11 +101,13 @@ def _candidates(message: Message) -> Iterator[Part]:
 
 def _look(part: Part, kind: str, octets: bytes, limits: ArchiveLimits) -> Attachment:
     members: tuple[str, ...] = ()
-    encrypted = bomb = False
+    encrypted = bomb = remote = False
     if kind == "zip":
         contents = archives.zip_contents(octets, limits)
         members, encrypted, bomb = contents.members, contents.is_encrypted, contents.is_bomb
         kind = _kind_of_zip(members)
+        if kind in _OFFICE and archives.remote_targets(octets, limits):
+            remote = True
     elif kind == "rar":
         encrypted = archives.rar_is_encrypted(octets)
     elif kind == "7z":
@@ -90,6 +117,8 @@ def _look(part: Part, kind: str, octets: bytes, limits: ArchiveLimits) -> Attach
     markers = [name for name, pattern in _MARKS.get(kind, ()) if pattern.search(octets)]
     if any(m.lower().endswith("vbaproject.bin") for m in members):
         markers.append("macro")
+    if remote:
+        markers.append("remote")
     if kind == "ole" and _utf16("EncryptedPackage") in octets:
         encrypted = True
     return Attachment(
@@ -102,6 +131,7 @@ def _look(part: Part, kind: str, octets: bytes, limits: ArchiveLimits) -> Attach
         members=members,
         is_encrypted=encrypted or "encrypted" in markers,
         is_bomb=bomb,
+        links=pdf.links_in(octets) if kind == "pdf" else (),
         markers=tuple(m for m in markers if m != "encrypted"),
     )
 

@@ -18,7 +18,7 @@ class Url:
     path: str
     has_userinfo: bool
     text: str  #: the link text shown, "" when none
-    source: str  #: "html", "text", "form", "img", "meta" (a refresh), "qr" (a QR code in a picture)
+    source: str  #: "html", "text", "form", "img", "meta" (a refresh), "qr" (a QR code in a picture), "pdf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,7 @@ class Attachment:
     members: tuple[str, ...] = ()  #: names inside an archive, at most the configured count
     is_encrypted: bool = False
     is_bomb: bool = False  #: claims to unpack beyond the ratio or size limit
+    links: tuple[str, ...] = ()  #: addresses a document leads to
     markers: tuple[str, ...] = ()  #: "macro", "object", "javascript", "launch", "form", "password", "script", ...
 
 

@@ -22,6 +22,7 @@ _AT_START: tuple[tuple[bytes, str], ...] = (
     (b"\xfd7zXZ\x00", "xz"),
     (b"\x28\xb5\x2f\xfd", "zstd"),
     (b"MSCF", "cab"),
+    (b"ISc(", "cab"),
     (b"ITSF", "chm"),
     (b"MSWIM\x00\x00\x00", "wim"),
     (b"vhdxfile", "vhd"),

@@ -30,14 +30,16 @@ DEFAULT_LIMITS = ContentLimits()
 def gather(message: Message, view: MailView, limits: ContentLimits = DEFAULT_LIMITS) -> ContentFacts:
     """Addresses, links and attachments of one mail. Pure and bounded; never raises on a mail, however broken."""
     codes = [Link(code, "", "qr") for code in codes_in(message, limits.qr)]
+    attachments = attachments_of(message, limits.attachments)
+    documents = [Link(href, "", "pdf") for attached in attachments for href in attached.links]
     return ContentFacts(
         from_=_addresses(message, "From", limits),
         reply_to=_addresses(message, "Reply-To", limits),
         to=_addresses(message, "To", limits),
         cc=_addresses(message, "Cc", limits),
         sender=_addresses(message, "Sender", limits),
-        urls=urls_of([*codes, *view.links], f"{view.subject}\n{view.text}", limits.urls),
-        attachments=attachments_of(message, limits.attachments),
+        urls=urls_of([*codes, *view.links, *documents], f"{view.subject}\n{view.text}", limits.urls),
+        attachments=attachments,
     )
 
 

@@ -27,6 +27,7 @@ _SOURCES = {
     "img": "img",
     "text": "text",
     "qr": "qr",
+    "pdf": "pdf",
 }
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.\-]{0,30}):")
 _VANISHING = str.maketrans("", "", "\t\r\n\u200b\u00ad\ufeff")

@@ -5,8 +5,12 @@ import pytest
 from gateway.checks import PURE
 from gateway.pipeline.facts import DataFacts
 from gateway.pipeline.run import ask_pure
-from tests.gateway.checks.golden import HITS, ORDINARY, Make
-from tests.gateway.checks.near_misses import MISSES
+from tests.gateway.checks import golden, golden_journey, near_misses
+from tests.gateway.checks.golden import ORDINARY, Make
+from tests.gateway.checks.ordinary import MODERN, NEUTRAL
+
+HITS = golden.HITS | golden_journey.HITS
+MISSES = near_misses.MISSES | golden_journey.MISSES
 
 ELSEWHERE = ("spf.", "dkim.", "arc.", "dmarc.", "iprev.")  #: tested in test_auth.py
 
@@ -30,6 +34,11 @@ def test_a_near_miss_does_not_show(name: str, make: Make) -> None:
 @pytest.mark.parametrize("make", ORDINARY.values(), ids=ORDINARY.keys())
 def test_ordinary_mail_shows_nothing(make: Make) -> None:
     assert {n for n in seen(make()) if not n.startswith(ELSEWHERE)} <= {"history.first-contact"}
+
+
+@pytest.mark.parametrize("make", MODERN.values(), ids=MODERN.keys())
+def test_modern_mail_shows_nothing_suspicious(make: Make) -> None:
+    assert {n for n in seen(make()) if not n.startswith(ELSEWHERE)} <= NEUTRAL
 
 
 def test_every_signal_has_a_hit_and_a_near_miss() -> None:
