@@ -17,6 +17,7 @@ from gateway.observe.stages import Stages
 from gateway.pipeline.budget import ReadingBudget
 from gateway.pipeline.evidence import Check, Evidence, PureCheck, Signal
 from gateway.pipeline.facts import DataFacts
+from gateway.pipeline.rules import Ruled
 from gateway.pipeline.run import CHECK_FAILED, ask, ask_pure
 from gateway.pipeline.verdict import Policy, Verdict, decide
 from models.view import MailView
@@ -88,6 +89,7 @@ class Judgement:
     verdict: Verdict
     evidence: tuple[Evidence, ...]
     asked_language_model: bool
+    ruled: Ruled | None = None  #: what differs between recipients; None without rules and entries
 
 
 class Judge:
@@ -134,7 +136,11 @@ class Judge:
             with stages.measure("language"):
                 evidence.extend(await self._read(facts.view, words))
             verdict = decide(evidence, self.policy, self._scorer.model_ids)
-        return Judgement(verdict, tuple(evidence), needs_reading)
+        if self.policy.by_recipient is None:
+            return Judgement(verdict, tuple(evidence), needs_reading)
+        with stages.measure("policy"):
+            ruled = self.policy.by_recipient.judge(facts, evidence, verdict, self.policy)
+        return Judgement(ruled.verdict, tuple(evidence), needs_reading, ruled)
 
     def _compute(self, facts: DataFacts, stages: Stages) -> tuple[list[Evidence], Opinion | None]:
         with stages.measure("checks"):

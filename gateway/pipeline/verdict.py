@@ -8,8 +8,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 from gateway.pipeline.evidence import Evidence, Signal
+
+if TYPE_CHECKING:
+    from gateway.pipeline.rules import ByRecipient
 
 PRIOR = Signal("prior", "What mail from strangers looks like on average")
 
@@ -58,6 +62,7 @@ class Policy:
     at_most: Mapping[str, Action] = field(default_factory=dict)  #: signal name -> the hardest action it allows
     policy_id: str = "default"
     sentences: Mapping[str, str] = field(default_factory=dict)  #: signal name -> its sentence in another language
+    by_recipient: "ByRecipient | None" = None  #: rules, thresholds and entries that people wrote for some mail
 
     def sentence(self, item: Evidence) -> str:
         """What an evidence says, in the policy's language."""
@@ -72,7 +77,7 @@ class Verdict:
     category: str  #: ham, bulk, spam, phish, bec, malware, auth, trap or policy
     probability: float  #: that the mail is unwanted
     reasons: tuple[Reason, ...]  #: largest first; their nats sum to the log-odds of ``probability``
-    rule: str = ""  #: the signal that forced the action, "" when the thresholds decided
+    rule: str = ""  #: the signal, or the rule of the configuration, that decided; "" when the thresholds did
     policy_id: str = "default"
     model_ids: tuple[str, ...] = ()
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from store.policy.entries import PolicyEntry
+
 
 @dataclass(frozen=True, slots=True)
 class SenderHistory:
@@ -10,8 +12,8 @@ class SenderHistory:
     seen: int = 0  #: mails judged from this address
     ham: int = 0  #: of those judged wanted
     spam: int = 0  #: of those judged unwanted
-    is_blocked: bool = False  #: an entry of the block list matches
-    is_allowed: bool = False  #: an entry of the allow list matches and the sender authenticates
+    is_blocked: bool = False  #: an entry of the block list for everybody matches
+    is_allowed: bool = False  #: likewise of the allow list, and the sender authenticates or its network is trusted
     trap_hits: float = 0  #: mails from this address or network that went to a spam trap
     trap_campaign: bool = False  #: a spam trap received the same text not long ago
     confirmed_ham: float = 0  #: mails from this address that people called wanted
@@ -21,6 +23,7 @@ class SenderHistory:
     signer_ham: float = 0  #: mails signed by the same domain, where that is not the author's, judged wanted
     signer_spam: float = 0  #: and judged unwanted
     is_reply: bool = False  #: answers a mail that one of the recipients wrote to this proven address
+    entries: tuple[PolicyEntry, ...] = ()  #: all that match and count, those for some recipients of the mail, too
 
     @property
     def is_first_contact(self) -> bool:

@@ -58,6 +58,8 @@ class Greylist:
         verdict, history = judgement.verdict, facts.history
         if verdict.action not in (Action.ACCEPT, Action.JUNK) or verdict.probability < self._settings.from_probability:
             return False
+        if judgement.ruled is not None and judgement.ruled.is_waved_through:
+            return False
         if history.ham or history.is_allowed or facts.envelope.peer.user:
             return False
         has_people = any(not recipient.is_trap for recipient in facts.envelope.rcpt_to)

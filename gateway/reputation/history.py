@@ -24,6 +24,7 @@ from models.view import MailView
 from store.changes.engine import Store, StoreTxn, StoreView
 from store.message.model import Message
 from store.policy import entries
+from store.policy.entries import PolicyEntry
 
 _LONGEST = 254  #: octets of an author's address (RFC 5321 §4.5.3.1.3)
 _SHARED = 0.25  #: what a mail of a colleague counts
@@ -103,13 +104,14 @@ def _read(
     share = 1.0 if address.seen else _SHARED
     nearest = address if address.seen else found.get(Of.DOMAIN, NOTHING)
     ham, spam = round(nearest.ham * share), round(nearest.spam * share)
-    senders = [a for a in dict.fromkeys((who.author, (envelope.mail_from or "").lower())) if "@" in a]
+    listed = _entries(view, envelope, who, now_ms)
     return SenderHistory(
         seen=max(ham + spam, math.ceil(address.seen)),
         ham=ham,
         spam=spam,
-        is_blocked=any(entries.matching(view, "block", a, now_ms) for a in senders),
-        is_allowed=who.is_proven and entries.matching(view, "allow", who.author, now_ms) is not None,
+        is_blocked=any(entry.kind == "block" and not entry.scope for entry in listed),
+        is_allowed=any(entry.kind == "allow" and not entry.scope for entry in listed),
+        entries=listed,
         trap_hits=max(address.trap, network.trap),
         trap_campaign=campaign is not None and is_trap_campaign(view, campaign, now_ms),
         confirmed_ham=nearest.good * share,
@@ -122,6 +124,22 @@ def _read(
         and message is not None
         and relations.is_reply(view, message, who.author, envelope, now_ms),
     )
+
+
+def _entries(view: StoreView, envelope: Envelope, who: Names, now_ms: int) -> tuple[PolicyEntry, ...]:
+    """Block and allow entries that count for this mail. Anybody can write an author's address, so an allow entry
+    wants proof of it, or a client that the entry itself trusts."""
+    senders = [a for a in dict.fromkeys((who.author, (envelope.mail_from or "").lower())) if "@" in a]
+    found = [entry for sender in senders for entry in entries.about(view, "block", sender, now_ms)]
+    if who.author:
+        allowed = entries.about(view, "allow", who.author, now_ms)
+        found += [entry for entry in allowed if who.is_proven or _is_within(envelope.peer.ip, entry.networks)]
+    to = [recipient.address for recipient in envelope.rcpt_to if not recipient.is_trap]
+    return tuple(dict.fromkeys(e for e in found if not e.scope or any(e.concerns(name) for name in to)))
+
+
+def _is_within(ip: IPv4Address | IPv6Address, networks: tuple[str, ...]) -> bool:
+    return any(ip in ip_network(network) for network in networks)
 
 
 def record(

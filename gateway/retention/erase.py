@@ -248,8 +248,8 @@ def _policy(txn: Either, who: Person, after: bytes) -> Step:
         entry = policy.read_entry(row)
         if not isinstance(txn, StoreTxn):
             continue
-        if who.is_same(entry.subject):
-            txn.kv.delete(key)
+        if who.is_same(entry.subject) or who.is_same(entry.scope):
+            policy.remove(txn, entry.kind, entry.subject, entry.scope)
         else:
             reason = "" if who.is_in(entry.reason.encode()) else entry.reason
             policy.put(txn, replace(entry, owner="" if who.is_same(entry.owner) else entry.owner, reason=reason))

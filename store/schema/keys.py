@@ -53,11 +53,16 @@ u      u ff ms pid count random            audit entry that waits to be sealed
 j      j B id                              Job
 j      j R kind 00 ms id                   "": when a job is due (or its lease ends)
 j      j D id                              Job that was given up
-r      r kind name                         reputation counters
+r      r c kind name                       Standing of an address, domain, network or signer; ends by itself
+r      r w digest                          who was written to, by digest of the Message-ID; ends by itself
+r      r kind ...                          rate limits, greylisting, people's moves of a day; they end by themselves
 k      k id                                Label: what a person or a trap said about a mail
 f      f digest                            fingerprint of a campaign seen by a trap
 s      s token                             console session
-p      p kind ...                          policy entries made by people (block, allow)
+p      p kind subject [00 scope]           policy entries made by people (block, allow)
+c      c digest                            counter: mails that a policy entry or a rule of the configuration decided
+y      y t name                            Trap: a spam trap that people made beside the configuration
+y      y h name, y l name                  counter of the mails to a trap; ms of the last one
 h      h case                              Hold: a legal hold (store/retention)
 o      o name                              Rule: how long mail is kept, and when it goes
 e      e ms key                            "": when the row under the key ends (store/schema/expiring)
@@ -95,6 +100,8 @@ LABEL = b"k"
 FINGERPRINT = b"f"
 SESSION = b"s"
 POLICY = b"p"
+TRAP = b"y"
+POLICY_HITS = b"c"
 HELD_EXPIRY = b"qE"
 HELD_RECIPIENT = b"qR"
 HELD_KEPT = b"qK"

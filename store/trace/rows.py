@@ -26,6 +26,8 @@ class OutcomeRow(msgspec.Struct, frozen=True, array_like=True):
     relay: str  #: "host:port" the copy is relayed to, "" for local
     action: str  #: "accept", "junk", "quarantine", "defer", "reject", "trap"
     email: int | None = None  #: id of the delivered email in the account
+    rule: str = ""  #: what decided for this recipient where recipients differ, "" when the thresholds did
+    why: str = ""  #: and in words
 
 
 class Trace(msgspec.Struct, frozen=True, array_like=True):
