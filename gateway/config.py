@@ -67,6 +67,7 @@ def _refuse_unknown(raw: Any, kind: Any, where: str) -> None:
 def _check(config: Config) -> None:
     _check_values(config)
     _check_judging(config)
+    _check_auth(config)
     _check_mail(config)
     _check_domains(config)
     _check_store(config)
@@ -113,6 +114,15 @@ def _check_judging(config: Config) -> None:
         raise ConfigError("dnslists.seconds_per_mail and dnslists.queries_per_mail: must be above 0")
     if not (config.dns.timeout_s > 0 and config.dns.seconds_per_mail > 0 and config.pyzor.timeout_s > 0):
         raise ConfigError("dns.timeout_s, dns.seconds_per_mail and pyzor.timeout_s: seconds above 0")
+
+
+def _check_auth(config: Config) -> None:
+    auth = config.auth
+    if len({bool(value) for value in (auth.seal_key, auth.seal_domain, auth.seal_selector)}) > 1:
+        raise ConfigError("auth: seal_key, seal_domain and seal_selector belong together; one of them is missing")
+    for name in (*auth.trusted_sealers, *filter(None, (auth.seal_domain, auth.seal_selector))):
+        if not _HOST_NAME.fullmatch(name):
+            raise ConfigError(f"auth: {name!r} is no domain name")
 
 
 def _check_mail(config: Config) -> None:
@@ -219,6 +229,7 @@ def _absolute(config: Config, folder: Path) -> Config:
         tls=replace(config.tls, certificate=at(config.tls.certificate), key=at(config.tls.key)),
         model=replace(config.model, directory=at(config.model.directory)),
         dns=replace(config.dns, zone=at(config.dns.zone)),
+        auth=replace(config.auth, seal_key=at(config.auth.seal_key)),
         dnslists=replace(config.dnslists, files={name: at(file) for name, file in config.dnslists.files.items()}),
         domain={name.lower(): domain for name, domain in config.domain.items()},
         recipient={name.lower(): recipient for name, recipient in config.recipient.items()},

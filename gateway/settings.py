@@ -71,6 +71,15 @@ class Dns(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     zone: str = ""  #: a fixture zone file that answers instead of the network, for trying things out
 
 
+class Auth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who may vouch for mail that changed on its way, and our own seal on mail that we hand on (RFC 8617)."""
+
+    trusted_sealers: tuple[str, ...] = ()  #: domains whose ARC seals we believe, as "lists.example.com"
+    seal_key: str = ""  #: PEM file with an RSA key of 2048 bits or more; empty seals nothing
+    seal_domain: str = ""  #: that seals: its DNS holds the public key at SELECTOR._domainkey.DOMAIN
+    seal_selector: str = ""
+
+
 class Pyzor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     servers: tuple[str, ...] = ()  #: "host:port"; empty asks nobody: nothing leaves the machine by default
     report: bool = False  #: tell the servers a digest of mail that came to a trap or that a person confirmed as spam
@@ -197,6 +206,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     quarantine: QuarantineSettings = QuarantineSettings()
     retention: RetentionSettings = RetentionSettings()
     dns: Dns = Dns()
+    auth: Auth = Auth()
     dnslists: DnsListSettings = DnsListSettings()
     rates: RateLimits = RateLimits()
     greylist: GreylistConfig = GreylistConfig()

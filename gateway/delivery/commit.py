@@ -10,6 +10,8 @@ import msgspec
 from gateway.delivery.headers import result_headers
 from gateway.delivery.local import LocalCopy, deliver_copies
 from gateway.envelope import Recipient
+from gateway.mailauth.header import authentication_results
+from gateway.mailauth.seal import Sealer
 from gateway.mailauth.stamp import stamp
 from gateway.observe.stages import Stages
 from gateway.outbound.relay import relay_job
@@ -62,6 +64,7 @@ class Commit:
     threads: Executor | None = None
     domain_days: Mapping[str, int] = field(default_factory=dict)  #: where held mail expires sooner or later
     rates: Rates | None = None
+    sealer: Sealer | None = None  #: seals mail that goes on to another host
 
     async def act(self, facts: DataFacts, judgement: Judgement, stages: Stages) -> Outcome:
         """Durable when it returns. Raises StoreUnavailable and OverQuota, and then nothing was kept."""
@@ -91,6 +94,9 @@ class Commit:
     def _stamped(self, facts: DataFacts, verdict: Verdict) -> tuple[bytes, Digest]:
         headers = result_headers(facts, verdict, self.hostname)
         octets = stamp(facts.message.octets, facts.message, headers, self.hostname)
+        if self.sealer is not None and any(recipient.relay is not None for recipient in facts.envelope.rcpt_to):
+            told = authentication_results(facts.auth, self.hostname, str(facts.envelope.peer.ip))
+            octets = self.sealer.sealed(octets, told, facts.auth.arc, facts.envelope.received_at)
         return octets, digest_octets(octets)
 
 

@@ -66,6 +66,12 @@ when_full = "later"                   # or "refuse": senders to a full mailbox g
 [outbound]
 relay = ""                            # "host:port" that takes mail for outside addresses of aliases
 
+[auth]
+trusted_sealers = []                  # "lists.example.com": forwarders whose ARC seals are believed
+# seal_key = "arc.pem"                # mail that is handed on gets our own seal (docs/authentication.md)
+# seal_domain = "example.com"
+# seal_selector = "arc"
+
 [pyzor]
 servers = []                          # "public.pyzor.org:24441"; empty asks nobody
 

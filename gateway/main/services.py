@@ -35,6 +35,7 @@ from gateway.learning.scorer import ModelScorer
 from gateway.mailauth.authenticate import authenticate
 from gateway.mailauth.results import AuthResults
 from gateway.mailauth.settings import AuthSettings
+from gateway.main.sealing import sealer_of
 from gateway.net.clamd_client import ClamdClient
 from gateway.net.pyzor_client import PyzorClient, PyzorSettings
 from gateway.observe.stages import Stages
@@ -55,6 +56,7 @@ from gateway.reputation.greylist import Greylist, GreylistSettings
 from gateway.reputation.rates import Rates, RateSettings
 from gateway.sentences import sentences
 from gateway.settings import Config
+from gateway.traps.matching import Traps
 from models.artefact import Artefact, load
 from models.view import MailView
 from store.accounts.login import Logins
@@ -213,6 +215,7 @@ async def build(
         threads,
         {name: domain.quarantine_days for name, domain in config.domain.items() if domain.quarantine_days},
         rates=rates,
+        sealer=sealer_of(config),
     )
     reception = Reception(
         judging.gatherer,
@@ -259,6 +262,7 @@ def build_judging(
         authserv_id=config.server.hostname,
         max_queries=config.dns.queries_per_mail,
         deadline_s=config.dns.seconds_per_mail,
+        trusted_sealers=frozenset(name.lower().rstrip(".") for name in config.auth.trusted_sealers),
     )
 
     async def authenticated(envelope: Envelope, message: Message) -> AuthResults:
@@ -370,7 +374,7 @@ def recipients_of(config: Config, store: Store) -> Recipients:
             known = None if isinstance(domain.recipients, str) else frozenset(p.lower() for p in domain.recipients)
             relayed[name] = RelayDomain(RelayTarget(*target), known)
     outside = RelayTarget(*host_and_port(config.outbound.relay)) if config.outbound.relay else None
-    traps = frozenset(a.lower() for a in config.traps.addresses)
+    traps = Traps(config.traps.addresses, config.traps.domains)
     return Recipients(store, local, relayed, traps, outside=outside, full=full_reply(config))
 
 
