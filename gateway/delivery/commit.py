@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from gateway.delivery.headers import result_headers
+from gateway.delivery.headers import explanation, result_headers
 from gateway.delivery.local import LocalCopy, deliver_copies
+from gateway.delivery.parcels import TAKEN, Parcel, parcels
 from gateway.envelope import Recipient
 from gateway.mailauth.header import authentication_results
 from gateway.mailauth.seal import Sealer
@@ -27,7 +28,9 @@ from store.kv.contract import StoreUnavailable
 from store.labels import rows as labels
 from store.labels.rows import Label
 from store.mail.emails import NewEmail
+from store.mail.model import EmailId
 from store.mail.parsing import Digest, digest_octets
+from store.policy import entries as policy
 from store.quarantine import held as quarantine
 from store.quarantine.held import HELD, Held, HeldCopy
 from store.queue import jobs
@@ -64,6 +67,7 @@ class Commit:
     threads: Executor | None = None
     domain_days: Mapping[str, int] = field(default_factory=dict)  #: where held mail expires sooner or later
     rates: Rates | None = None
+    reports_traps: bool = False  #: mail to traps goes to Pyzor
     sealer: Sealer | None = None  #: seals mail that goes on to another host
 
     async def act(self, facts: DataFacts, judgement: Judgement, stages: Stages) -> Outcome:
@@ -72,15 +76,18 @@ class Commit:
         traps = tuple(r for r in facts.envelope.rcpt_to if r.is_trap)
         people = tuple(r for r in facts.envelope.rcpt_to if not r.is_trap)
         action = verdict.action if people else Action.ACCEPT  # a trap's sender is told nothing
-        keeps = bool(people) and action in (Action.ACCEPT, Action.JUNK, Action.QUARANTINE)
-        octets, digest = await self._prepared(facts, verdict) if keeps else (None, None)
+        sent = parcels(people, judgement, len(facts.message.octets)) if action in TAKEN else ()
+        prepared = [await self._prepared(facts, parcel.verdict) for parcel in sent]
         label = None
         if traps:
             now_ms = int(facts.envelope.received_at.timestamp() * 1000)
             label = self.label_of(facts.envelope.id, facts, True, TRAP, now_ms)
         for _ in range(STAGED_AT_MOST):
-            staged = await self.store.blobs.stage(octets) if octets is not None else None
-            unit = _Unit(self, facts, verdict, action, people, traps, staged, digest, label, stages)
+            packed = [
+                Packed(parcel, await self.store.blobs.stage(octets), digest)
+                for parcel, (octets, digest) in zip(sent, prepared, strict=True)
+            ]
+            unit = _Unit(self, facts, judgement, action, people, traps, tuple(packed), label, stages)
             try:
                 return await self.store.write(unit.run)
             except BlobMissing:
@@ -101,27 +108,37 @@ class Commit:
 
 
 @dataclass(frozen=True, slots=True)
+class Packed:
+    """A parcel whose octets are where the transaction can keep them."""
+
+    parcel: Parcel
+    staged: Staged
+    digest: Digest
+
+
+@dataclass(frozen=True, slots=True)
 class _Unit:
     """One mail's transaction; ``run`` may be repeated, so it changes nothing but the transaction."""
 
     commit: Commit
     facts: DataFacts
-    verdict: Verdict
+    judgement: Judgement
     action: Action
     people: tuple[Recipient, ...]
     traps: tuple[Recipient, ...]
-    staged: Staged | None
-    digest: Digest | None
+    packed: tuple[Packed, ...]  #: mildest first; none when the mail is not taken
     label: Label | None
     stages: Stages
 
     def run(self, txn: StoreTxn) -> Outcome:
         outcomes = [OutcomeRow(r.address, None, "", TRAP) for r in self.traps]
-        if self.staged is not None and self.digest is not None:
-            txn.keep(self.staged)
-            outcomes += self._hold(txn) if self.action is Action.QUARANTINE else self._deliver(txn, self.digest)
-        else:
-            outcomes += [OutcomeRow(r.address, r.account, _target(r), self.action.name.lower()) for r in self.people]
+        had: dict[AccountId, EmailId] = {}
+        for packed in self.packed:
+            txn.keep(packed.staged)
+            is_held = packed.parcel.action is Action.QUARANTINE
+            outcomes += self._hold(txn, packed) if is_held else self._deliver(txn, packed, had)
+        if not self.packed:
+            outcomes += [self._outcome(recipient, self.action) for recipient in self.people]
         self._learn(txn)
         if self.commit.rates is not None:
             self.commit.rates.count(txn, self.facts.envelope)
@@ -133,16 +150,24 @@ class _Unit:
     def _now_ms(self) -> int:
         return int(self.facts.envelope.received_at.timestamp() * 1000)
 
-    def _deliver(self, txn: StoreTxn, digest: Digest) -> list[OutcomeRow]:
-        assert self.staged is not None
-        envelope = self.facts.envelope
-        role = "junk" if self.action is Action.JUNK else "inbox"
-        copies = [LocalCopy(AccountId(r.account), role) for r in self.people if r.account is not None]
-        new = NewEmail(self.staged.id, digest, self._now_ms, reception=envelope.id)
-        is_relayed = any(recipient.relay is not None for recipient in self.people)
-        placed = deliver_copies(txn, copies, new, must_fit=not is_relayed)
+    @property
+    def _thresholds(self) -> tuple[float, float, float]:
+        """Those that the verdict was made with."""
+        own = self.judgement.ruled.thresholds if self.judgement.ruled is not None else None
+        return (own.junk, own.hold, own.refuse) if own is not None else self.commit.thresholds
+
+    def _deliver(self, txn: StoreTxn, packed: Packed, had: dict[AccountId, EmailId]) -> list[OutcomeRow]:
+        """``had`` are the accounts that have the mail: of two addresses of one account the milder verdict counts."""
+        envelope, parcel = self.facts.envelope, packed.parcel
+        role = "junk" if parcel.action is Action.JUNK else "inbox"
+        accounts = (AccountId(r.account) for r in parcel.people if r.account is not None)
+        copies = [LocalCopy(account, role) for account in accounts if account not in had]
+        new = NewEmail(packed.staged.id, packed.digest, self._now_ms, reception=envelope.id)
+        # What goes elsewhere, too, was taken by somebody: it is not sent back because it does not fit here.
+        is_elsewhere = len(self.packed) > 1 or any(recipient.relay is not None for recipient in parcel.people)
+        had.update(deliver_copies(txn, copies, new, must_fit=not is_elsewhere))
         rows: list[OutcomeRow] = []
-        for recipient in self.people:
+        for recipient in parcel.people:
             if recipient.relay is not None:
                 job = relay_job(
                     txn,
@@ -150,39 +175,44 @@ class _Unit:
                     envelope.mail_from or "",
                     recipient.address,
                     _target(recipient),
-                    self.staged.id,
+                    packed.staged.id,
                     self._now_ms,
                 )
                 jobs.put(txn, job)
-            email = placed.get(AccountId(recipient.account)) if recipient.account is not None else None
-            rows.append(
-                OutcomeRow(recipient.address, recipient.account, _target(recipient), self.action.name.lower(), email)
-            )
+            email = had.get(AccountId(recipient.account)) if recipient.account is not None else None
+            rows.append(self._outcome(recipient, parcel.action, email))
         return rows
 
-    def _hold(self, txn: StoreTxn) -> list[OutcomeRow]:
-        assert self.staged is not None
-        envelope, verdict = self.facts.envelope, self.verdict
-        strongest = next((r.sentence for r in verdict.reasons if r.nats > 0 and r.signal != "prior"), "")
-        hold_at = self.commit.thresholds[1]
+    def _outcome(self, recipient: Recipient, action: Action, email: EmailId | None = None) -> OutcomeRow:
+        """With the reason where recipients differ; else the trace itself says it."""
+        ruled = self.judgement.ruled
+        shares = ruled.shares if ruled is not None and ruled.verdict is self.judgement.verdict else ()
+        own = next((share.verdict for share in shares if share.address == recipient.address), None)
+        rule, why = (own.rule, explanation(own)) if own is not None else ("", "")
+        return OutcomeRow(
+            recipient.address, recipient.account, _target(recipient), action.name.lower(), email, rule, why
+        )
+
+    def _hold(self, txn: StoreTxn, packed: Packed) -> list[OutcomeRow]:
+        envelope, verdict, people = self.facts.envelope, packed.parcel.verdict, packed.parcel.people
         copies = tuple(
-            HeldCopy(r.address, r.account, _target(r), HELD, expires_ms=self._expiry(r.address)) for r in self.people
+            HeldCopy(r.address, r.account, _target(r), HELD, expires_ms=self._expiry(r.address)) for r in people
         )
         quarantine.put(
             txn,
             Held(
                 id=envelope.id,
-                blob=self.staged.id,
+                blob=packed.staged.id,
                 held_ms=self._now_ms,
                 expires_ms=max(copy.expires_ms for copy in copies),
                 category=verdict.category,
                 probability=verdict.probability,
                 # What a rule holds although its sum would not is the most doubtful of all.
-                doubt=int(max(0.0, verdict.log_odds - log_odds(hold_at)) * 10_000),
+                doubt=int(max(0.0, verdict.log_odds - log_odds(self._thresholds[1])) * 10_000),
                 mail_from=envelope.mail_from or "",
                 header_from=_header_from(self.facts),
                 subject=self.facts.view.subject[:300],
-                why=next((r.sentence for r in verdict.reasons if r.signal == verdict.rule), strongest),
+                why=explanation(verdict),
                 copies=copies,
             ),
         )
@@ -194,16 +224,20 @@ class _Unit:
             envelope.id,
             f"{verdict.category} {verdict.probability:.3f}",
         )
-        return [OutcomeRow(r.address, r.account, _target(r), "quarantine") for r in self.people]
+        return [self._outcome(recipient, Action.QUARANTINE) for recipient in people]
 
     def _expiry(self, address: str) -> int:
         days = self.commit.domain_days.get(address.rpartition("@")[2].lower()) or self.commit.keep_days
         return self._now_ms + days * DAY_MS
 
     def _learn(self, txn: StoreTxn) -> None:
-        facts, unwanted = self.facts, self.action is not Action.ACCEPT
+        facts, ruled = self.facts, self.judgement.ruled
         if self.action is Action.DEFER and not self.traps:
             return  # it comes again, and counts then
+        # What one recipient wants is no fault of a sender: it is counted by the evidence, not by rules.
+        unwanted = bool(self.people) and (ruled.general if ruled is not None else self).action is not Action.ACCEPT
+        for name in ruled.hits if ruled is not None and self.people else ():
+            policy.count_hit(txn, name)
         history.record(
             txn, facts.envelope, facts.content, facts.auth, facts.view, is_unwanted=unwanted, is_trap=bool(self.traps)
         )
@@ -212,7 +246,7 @@ class _Unit:
             chain.record(txn, self._now_ms, "mailward", "trap.learn", self.facts.envelope.id, self.traps[0].address)
 
     def _trace(self, outcomes: tuple[OutcomeRow, ...]) -> Trace:
-        envelope, verdict = self.facts.envelope, self.verdict
+        envelope, verdict = self.facts.envelope, self.judgement.verdict
         only_traps = bool(self.traps) and not self.people
         return Trace(
             id=envelope.id,
@@ -224,7 +258,7 @@ class _Unit:
             header_from=_header_from(self.facts),
             subject=self.facts.view.subject[:300],
             size=len(self.facts.message.octets),
-            blob=self.staged.id if self.staged is not None else None,
+            blob=self.packed[-1].staged.id if self.packed else None,
             category=TRAP if only_traps else verdict.category,
             action=TRAP if only_traps else self.action.name.lower(),
             probability=verdict.probability,
@@ -236,7 +270,7 @@ class _Unit:
             outcomes=outcomes,
             ms=dict(self.stages.ms),
             links=tuple(dict.fromkeys(url.host for url in self.facts.content.urls))[:20],
-            thresholds=self.commit.thresholds,
+            thresholds=self._thresholds,
         )
 
 

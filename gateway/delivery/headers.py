@@ -43,10 +43,19 @@ def spam_status(verdict: Verdict, is_spam: bool) -> str:
 
 
 def why(verdict: Verdict) -> str:
-    """The strongest reasons for the side that won, as sentences."""
+    """The rule that decided, and the strongest reasons for the side that won, as sentences."""
     side = 1 if verdict.action >= Action.JUNK else -1
+    ruling = [r.sentence for r in verdict.reasons if r.signal == verdict.rule and not r.nats]
     named = [r.sentence for r in verdict.reasons if r.nats * side >= NAMED_FROM_NATS and r.signal != "prior"]
-    return "; ".join(named[:WHY_REASONS])
+    return "; ".join([*ruling, *named][:WHY_REASONS])
+
+
+def explanation(verdict: Verdict) -> str:
+    """What decided, in a sentence: the rule's, else the strongest reason for the side that won."""
+    side = 1 if verdict.action >= Action.JUNK else -1
+    ruling = (r.sentence for r in verdict.reasons if r.signal == verdict.rule)
+    strongest = (r.sentence for r in verdict.reasons if r.nats * side > 0 and r.signal != "prior")
+    return next(ruling, next(strongest, ""))
 
 
 def received(facts: DataFacts, hostname: str, at: datetime) -> str:
