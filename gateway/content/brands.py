@@ -52,6 +52,7 @@ BRANDS: dict[str, tuple[str, ...]] = {
         "windowsupdate.com",
         "windows.net",
         "hotmail.com",
+        "onedrive.com",
     ),
     "netflix": ("netflix.com",),
     "paypal": ("paypal.com", "paypal.co.uk", "paypal.de", "paypal.fr", "paypal-communication.com", "paypal-gifts.com"),

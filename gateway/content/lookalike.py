@@ -9,12 +9,13 @@ from gateway.content.skeleton import skeleton
 
 _LURE_WORDS = (
     "access account accounts activation admin alert alerts app auth authentication backup bank banking billing care "
-    "center claim cloud code confirm corp customer customers delivery device docs email exchange file files gift group "
-    "help helpdesk hr id identity inc info invest invoice invoices key live login logins mail mailbox member mfa my "
-    "notice notification official office online order orders parcel password pay payment payments payroll portal prime "
-    "profile promo refund rewards reset safe secure secured security service services session share shipping shop sign "
-    "signin sso staff store support survey team tech token tracking transfer unlock update updates user users validate "
-    "validation verification verified verify vpn wallet web webmail"
+    "center claim cloud code confirm corp customer customers deliver delivery device docs email exchange file files "
+    "gift group help helpdesk hr id identity inc info invest invoice invoices key live login logins mail mailbox "
+    "member mfa my notice notification office official online order orders parcel password pay payment payments "
+    "payroll portal prime profile promo redelivery refund reschedule reset restore rewards safe secure secured "
+    "security service services session share shipment shipping shop sign signin sso staff store support survey team "
+    "tech token track tracking transfer unlock update updates user users validate validation verification verified "
+    "verify vpn wallet web webmail"
 )
 #: Words that fraud adds to a name: "example-login", "secureexample".
 LURE_WORDS = frozenset(_LURE_WORDS.split())
@@ -26,6 +27,9 @@ _SHORTEST_EDITED = 6  #: characters of a name below which one letter makes too m
 _SHORTEST_TWICE = 9  #: below which only one edit counts
 _SHORTEST_ANY_WORD = 6  #: below which only words of fraud count as added
 _SHORTEST = 3
+
+#: Famous names that are places, too, which honest names add any word to.
+PLACES = frozenset({"amazon", "santander"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,7 @@ class _Table:
     own: frozenset[str]
     watched: tuple[_Watched, ...]
     by_skeleton: dict[str, _Watched]
+    labels: frozenset[str]
 
 
 @lru_cache(maxsize=64)
@@ -63,7 +68,8 @@ def _prepared(domains: tuple[str, ...], words: frozenset[str]) -> _Table:
             reduced = skeleton(label)
             watched.append(_Watched(domain, label, reduced, frozenset(reduced), label in words))
     own = frozenset(domains) | {registrable(d) for d in domains}
-    return _Table(own, tuple(watched), {w.skeleton: w for w in reversed(watched)})
+    by_skeleton = {w.skeleton: w for w in reversed(watched)}
+    return _Table(own, tuple(watched), by_skeleton, frozenset(w.label for w in watched))
 
 
 def _label(domain: str) -> str:
@@ -89,19 +95,17 @@ def lookalike(
     base = registrable(host) or host
     if base in table.own or host in table.own:
         return None
-    return (
-        _same_to_the_eye(base, table, endings)
-        or _as_subdomain(host, table)
-        or _dressed(base, table)
-        or _typo(base, table)
-    )
+    found = _same_to_the_eye(base, table, endings) or _as_subdomain(host, base, table)
+    if found is not None or _label(base) in table.labels:
+        return found  # a watched name under a country's ending is no slip of the pen for another watched name
+    return _dressed(base, table) or _typo(base, table)
 
 
 def _same_to_the_eye(base: str, table: _Table, endings: bool) -> Match | None:
     label = _label(base)
     twin = table.by_skeleton.get(skeleton(label))
-    if twin is None:
-        return None
+    if twin is None or (len(label) <= _SHORTEST and label != twin.label and label.isascii() and label.isalpha()):
+        return None  # three plain letters: too many honest names differ by an i and an l
     if twin.label != label:
         return Match(twin.domain, "homograph")
     return Match(twin.domain, "ending") if endings or is_cheap_ending(base) else None
@@ -113,13 +117,18 @@ def is_cheap_ending(domain: str) -> bool:
     return last in _CHEAP or (len(last) > 4 and not last.startswith("xn--"))
 
 
-def _as_subdomain(host: str, table: _Table) -> Match | None:
-    """ "example.com.evil.test" and "example.com-login.test"."""
+def _as_subdomain(host: str, base: str, table: _Table) -> Match | None:
+    """ "example.com.evil.test", "example.com-login.test" and "example.account-verify.test"."""
     dotted = "." + host
+    before = host.removesuffix(base).rstrip(".").split(".") if host != base else []
+    words = [w for w in _label(base).split("-") if w]
+    is_lure = len(words) > 1 and any(w in LURE_WORDS for w in words)
     for one in table.watched:
         at = dotted.find("." + one.domain)
         after = dotted[at + 1 + len(one.domain) :][:1] if at >= 0 else ""
-        if after and after in ".-":
+        if after and after in ".-" and not base.startswith(one.domain + "."):
+            return Match(one.domain, "subdomain")
+        if is_lure and not one.is_word and one.label in before:
             return Match(one.domain, "subdomain")
     return None
 
@@ -138,7 +147,9 @@ def _dressed(base: str, table: _Table) -> Match | None:
             return Match(one.domain, "hyphen")
         if one.skeleton in reduced and len(words) > 1:
             others = [w for w, r in zip(words, reduced, strict=True) if r != one.skeleton]
-            if len(one.label) >= _SHORTEST_ANY_WORD or any(w in LURE_WORDS for w in others):
+            if (len(one.label) >= _SHORTEST_ANY_WORD and one.label not in PLACES) or any(
+                w in LURE_WORDS for w in others
+            ):
                 return Match(one.domain, "words")
         if len(plain) > _SHORTEST and _with_lure_word(joined, plain):
             return Match(one.domain, "words")
@@ -151,6 +162,11 @@ def _with_lure_word(joined: str, plain: str) -> bool:
     return joined.endswith(plain) and joined[: -len(plain)] in _LURE_SKELETONS
 
 
+#: Dictionary words one slip away from a famous name.
+HONEST_WORDS = frozenset(
+    {"applied", "applies", "finance", "finances", "financed", "goggle", "goggles", "googly", "googol", "doogie"}
+)
+_HONEST_SKELETONS = frozenset(skeleton(word) for word in HONEST_WORDS)
 _LURE_SKELETONS = frozenset(skeleton(word) for word in LURE_WORDS)
 
 
@@ -161,6 +177,8 @@ def _typo(base: str, table: _Table) -> Match | None:
         length = min(len(one.label), len(label))
         if one.is_word or label == one.skeleton or length < _SHORTEST_EDITED or abs(len(label) - len(one.skeleton)) > 2:
             continue
+        if label in _HONEST_SKELETONS:
+            return None
         most = 2 if length >= _SHORTEST_TWICE else 1
         # One edit takes away at most one letter and brings at most one, which spares most of the work.
         if len(letters ^ one.letters) <= 2 * most and edits(label, one.skeleton, most) <= most:

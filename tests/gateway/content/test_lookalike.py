@@ -145,3 +145,8 @@ def test_scripts_by_name() -> None:
 )
 def test_edits(one: str, other: str, most: int, found: int) -> None:
     assert edits(one, other, most) == found
+
+
+@pytest.mark.parametrize("host", ["dhi.test", "dh1.test"])
+def test_three_plain_letters_are_too_few_to_tell_and_a_digit_is_not(host: str) -> None:
+    assert (lookalike(host, OURS) is not None) == ("1" in host)
