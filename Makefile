@@ -3,9 +3,9 @@
 PYTHON ?= python3
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 APT := DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0
-# Programs the tests drive: SMTP and IMAP clients, a browser, a terminal to run a mail reader in, a database.
-TEST_PROGRAMS := swaks mbsync neomutt tmux chromium chromedriver initdb
-TEST_PACKAGES := swaks isync neomutt tmux chromium chromium-driver postgresql
+# Programs the tests drive: SMTP and IMAP clients, a browser, a terminal to run a mail reader in, a database, DNS servers.
+TEST_PROGRAMS := swaks mbsync neomutt tmux chromium chromedriver initdb knotd unbound
+TEST_PACKAGES := swaks isync neomutt tmux chromium chromium-driver postgresql clamav-daemon knot unbound
 
 .PHONY: install demo test lint types layers check test-programs bench clean
 
@@ -46,7 +46,7 @@ bench: .venv/.test-installed
 	@touch $@
 
 test-programs:
-	@missing=; PATH="$$PATH:$$(echo /usr/lib/postgresql/*/bin | tr ' ' :)"; for p in $(TEST_PROGRAMS); do command -v $$p >/dev/null || missing="$$missing $$p"; done; \
+	@missing=; PATH="$$PATH:/usr/sbin:$$(echo /usr/lib/postgresql/*/bin | tr ' ' :)"; for p in $(TEST_PROGRAMS); do command -v $$p >/dev/null || missing="$$missing $$p"; done; \
 	if [ -n "$$missing" ]; then echo "installing for the tests:$$missing"; \
 	  $(SUDO) $(APT) update && $(SUDO) $(APT) install -y --no-install-recommends $(TEST_PACKAGES) >/dev/null; fi
 
