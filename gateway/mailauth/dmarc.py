@@ -16,6 +16,7 @@ from gateway.mailauth.settings import AuthSettings
 from store.message.model import Message
 
 _LESS: dict[Policy, Policy] = {"reject": "quarantine", "quarantine": "none", "none": "none", "": ""}
+_STRENGTH: tuple[Policy, ...] = ("", "none", "quarantine", "reject")
 
 
 class NoAuthor(Exception):
@@ -74,7 +75,8 @@ async def check_dmarc(
     walked = await walk(author, resolver)
     domains = _Domains(walked, resolver, settings.suffix_fallback)
     found = walked.policy_record()
-    if walked.start_is_unknown or (found is None and walked.is_unknown):
+    is_own = found is not None and found.domain == author
+    if walked.start_is_unknown or (walked.is_unknown and not is_own):  # RFC 9989 §5.3.6
         return DmarcResult(
             "temperror", from_domain=author, domain=author, reason="the policy record could not be looked up"
         )
@@ -90,7 +92,7 @@ async def check_dmarc(
         aligned_dkim=by_dkim == "pass",
     )
     if found is None:
-        return aligned
+        return replace(aligned, reason="the record asks for nothing") if walked.start_is_unusable else aligned
     return _judged(aligned, found, _outcome(by_spf, by_dkim), await _policy(found, walked, resolver))
 
 
@@ -147,11 +149,13 @@ def _outcome(by_spf: DmarcOutcome, by_dkim: DmarcOutcome) -> DmarcOutcome:
 
 
 async def _policy(found: Found, walked: Walk, resolver: Resolver) -> Policy:
-    """p at the record's own domain, sp below it, np below it where nothing exists. RFC 9989 §4.7."""
+    """p at the record's own domain, sp below it, np below it where nothing exists. RFC 9989 §4.10.1."""
     record = found.record
     if found.domain == walked.start:
         return record.p
     if record.np == record.sp or walked.start_exists:
         return record.sp
-    answer = await resolver.query(walked.start, "A")
+    answer = await resolver.query(walked.start, "A")  # NXDOMAIN alone says that it does not exist (RFC 9989 A.4)
+    if answer.is_temporary:
+        return min(record.np, record.sp, key=_STRENGTH.index)
     return record.np if answer.status is Status.NXDOMAIN else record.sp

@@ -15,7 +15,9 @@ from typing import Any, cast
 from gateway.mailauth.results import Policy
 from gateway.mailauth.words import read_tags
 
-_VERSION = re.compile(rb"v[ \t]*=[ \t]*DMARC1[ \t]*(?:;|\Z)")  #: first, and in this case (RFC 9989 §4.8)
+_VERSION = re.compile(
+    rb"[vV][ \t]*=[ \t]*DMARC1[ \t]*(?:;|\Z)"
+)  #: first; the value, not the name, in this case (RFC 9989 §4.8)
 _URI = re.compile(r"[ \t]*(?:mailto|https?):[^\s,]+", re.IGNORECASE)
 _MAX_RECORD = 4_096  #: octets
 _MAX_VALUE = 16  #: characters of a policy tag that are shown to checkdmarc; the longest valid one has 10
@@ -62,7 +64,7 @@ def read_record(text: bytes) -> DmarcRecord | None:
         strict_dkim=valid.get("adkim") == "s",
         strict_spf=valid.get("aspf") == "s",
         psd=valid.get("psd", "u"),
-        # pct is gone; 0 was used to mean what t=y means now (RFC 9989, appendix on RFC 7489's pct)
+        # pct is gone; 0 was used to mean what t=y means now, and nothing else was applied alike (RFC 9989 A.6)
         testing=valid.get("t") == "y" or ("t" not in told and told.get("pct") == "0"),
     )
 

@@ -27,6 +27,7 @@ class Walk:
     is_unknown: bool = False  #: some step could not be answered
     start_is_unknown: bool = False  #: the first step could not be answered
     start_exists: bool = True  #: the first step did not say that nothing is there
+    start_is_unusable: bool = False  #: the first step met one record that asks for nothing (RFC 9989 §4.10.1)
 
     @property
     def has_record(self) -> bool:
@@ -65,7 +66,10 @@ async def walk(start: str, resolver: Resolver) -> Walk:
         answer = await resolver.query(f"_dmarc.{domain}", "TXT")
         start_status = start_status or answer
         is_unknown = is_unknown or answer.is_temporary
-        record = await _only_record(answer)
+        text = _only_text(answer)
+        record = await _read(text) if text else None
+        if record is None and text and domain == start:
+            return Walk(start, start_is_unusable=True)
         if record is not None:
             found.append(Found(domain, record))
             if record.psd in ("y", "n"):
@@ -74,14 +78,16 @@ async def walk(start: str, resolver: Resolver) -> Walk:
     return Walk(start, tuple(found), is_unknown, start_status.is_temporary, start_status.status.value != "nxdomain")
 
 
-async def _only_record(answer: Answer) -> DmarcRecord | None:
-    """The record of a name; a name with several has none. RFC 9989 §4.10."""
+def _only_text(answer: Answer) -> bytes:
+    """The record of a name, b"" without one; a name with several has none. RFC 9989 §4.10, step 2."""
     texts = [text for text in answer.txt() if is_dmarc(text)]
-    if len(texts) != 1:
-        return None
+    return texts[0] if len(texts) == 1 else b""
+
+
+async def _read(text: bytes) -> DmarcRecord | None:
     if is_loaded():
-        return read_record(texts[0])
-    return await asyncio.to_thread(read_record, texts[0])  # imports checkdmarc, which takes up to a second
+        return read_record(text)
+    return await asyncio.to_thread(read_record, text)  # imports checkdmarc, which takes up to a second
 
 
 def _one_below(parent: str, start: str) -> str:

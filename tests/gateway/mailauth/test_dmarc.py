@@ -257,3 +257,47 @@ async def test_hostile_records_are_read_quickly() -> None:
     for text in texts:
         assert (await check(zone({"example.test": text}))).result == "none"
     assert time.process_time() - started < 2.0
+
+
+@pytest.mark.parametrize("text", ["v=DMARC1; p=bogus", "v=DMARC1; sp=reject", "v=DMARC1"])
+async def test_a_record_of_ones_own_that_asks_for_nothing_ends_the_search(text: str) -> None:
+    """RFC 9989 §4.10.1: no processing, and not the policy of the domain above."""
+    found = await check(zone({"a.example.test": text, "example.test": "v=DMARC1; p=reject"}), "ann@a.example.test")
+    assert (found.result, found.policy, found.reason) == ("none", "", "the record asks for nothing")
+
+
+async def test_a_step_between_that_could_not_be_asked_leaves_the_policy_unknown() -> None:
+    """RFC 9989 §5.3.6: neither pass nor fail, though a record was found below and one above may be the true one."""
+    records = {"b.example.test": "v=DMARC1; p=reject", "example.test": "v=DMARC1; p=none"}
+    resolver = zone(records, fail=["TXT _dmarc.example.test"])
+    found = await check(resolver, "ann@a.b.example.test", spf=("pass", "evil.test"))
+    assert (found.result, found.disposition) == ("temperror", "")
+
+
+async def test_where_existence_is_unknown_the_milder_policy_holds() -> None:
+    resolver = zone({"example.test": "v=DMARC1; p=none; sp=reject; np=none"}, fail=["A gone.example.test"])
+    assert (await check(resolver, "ann@gone.example.test")).policy == "none"
+
+
+async def test_the_name_of_the_version_tag_may_be_in_capitals() -> None:
+    assert (await check(zone({"example.test": "V=DMARC1; p=reject"}))).policy == "reject"
+
+
+@pytest.mark.parametrize(
+    ("pct", "disposition"), [("0", "quarantine"), ("1", "reject"), ("50", "reject"), ("x", "reject")]
+)
+async def test_of_the_old_percentage_nothing_but_zero_is_left(pct: str, disposition: str) -> None:
+    """RFC 9989 A.6; a lottery over mail would also make a verdict that nobody can repeat."""
+    found = await check(zone({"example.test": f"v=DMARC1; p=reject; pct={pct}"}))
+    assert (found.policy, found.disposition) == ("reject", disposition)
+
+
+async def test_a_walk_asks_eight_names_at_most_and_those_of_the_rfc() -> None:
+    """The example of RFC 9989 §4.10."""
+    resolver = zone({})
+    await check(resolver, "ann@a.b.c.d.e.f.g.h.i.j.mail.example.com")
+    own = "a.b.c.d.e.f.g.h.i.j.mail.example.com"
+    assert {name.removeprefix("_dmarc.") for kind, name in resolver.asked if kind == "TXT"} == {
+        own,
+        *(own.split(".", cut)[cut] for cut in (6, 7, 8, 9, 10, 11, 12)),
+    }

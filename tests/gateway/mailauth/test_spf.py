@@ -128,3 +128,28 @@ async def test_internationalised_sender() -> None:
     resolver = ZoneResolver(Zone.of({"xn--bcher-kva.test": {"TXT": ["v=spf1 ip4:192.0.2.1 -all"]}}))
     found = await check(resolver, sender="jürgen@bücher.test")
     assert (found.result, found.domain) == ("pass", "xn--bcher-kva.test")
+
+
+def _looks(terms: int, void: int) -> ZoneResolver:
+    """A record with terms that need a look-up, ``void`` of which find nothing."""
+    names: dict[str, dict[str, list[str]]] = {f"n{n}.test": {"A": ["192.0.2.9"]} for n in range(void, terms)}
+    record = "v=spf1 " + " ".join(f"a:n{n}.test" for n in range(terms)) + " ip4:192.0.2.1 -all"
+    return ZoneResolver(Zone.of({**names, "example.test": {"TXT": [record]}}))
+
+
+@pytest.mark.parametrize(
+    ("terms", "void", "result"),
+    [(10, 0, "pass"), (11, 0, "permerror"), (2, 2, "pass"), (3, 3, "permerror"), (10, 2, "pass"), (10, 3, "permerror")],
+)
+async def test_the_limits_of_look_ups_are_exact(terms: int, void: int, result: str) -> None:
+    """Ten terms that ask, two that find nothing. RFC 7208 §4.6.4."""
+    assert (await check(_looks(terms, void))).result == result
+
+
+async def test_an_exchanger_may_have_ten_hosts_and_no_more() -> None:
+    for count, result in ((10, "fail"), (11, "permerror")):
+        names: dict[str, dict[str, list[str]]] = {
+            "example.test": {"TXT": ["v=spf1 mx -all"], "MX": [f"{n} mx{n}.test" for n in range(count)]}
+        }
+        names.update({f"mx{n}.test": {"A": ["192.0.2.9"]} for n in range(count)})
+        assert (await check(ZoneResolver(Zone.of(names)))).result == result
