@@ -36,6 +36,7 @@ class Recipient:
     account: int | None = None  #: local account id
     relay: RelayTarget | None = None
     is_trap: bool = False  #: a spam trap: learned from, never delivered
+    trap: str = ""  #: by which name it is one: an address, a pattern, or "@domain"
     members: tuple["Recipient", ...] = ()  #: an alias or a group: who gets the mail, each once
     is_restricted: bool = False  #: reached through a group that asks who the sender is
 

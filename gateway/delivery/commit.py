@@ -21,11 +21,11 @@ from gateway.pipeline.judge import Judgement
 from gateway.pipeline.verdict import Action, Verdict, log_odds
 from gateway.reputation import history
 from gateway.reputation.rates import Rates
+from gateway.traps.springing import spring
 from store.audit import chain
 from store.blob.contract import BlobMissing, Staged
 from store.changes.engine import AccountId, Store, StoreTxn
 from store.kv.contract import StoreUnavailable
-from store.labels import rows as labels
 from store.labels.rows import Label
 from store.mail.emails import NewEmail
 from store.mail.model import EmailId
@@ -87,7 +87,9 @@ class Commit:
                 Packed(parcel, await self.store.blobs.stage(octets), digest)
                 for parcel, (octets, digest) in zip(sent, prepared, strict=True)
             ]
-            unit = _Unit(self, facts, judgement, action, people, traps, tuple(packed), label, stages)
+            reports = bool(traps) and self.reports_traps
+            report = await self.store.blobs.stage(facts.message.octets) if reports else None
+            unit = _Unit(self, facts, judgement, action, people, traps, tuple(packed), label, report, stages)
             try:
                 return await self.store.write(unit.run)
             except BlobMissing:
@@ -128,6 +130,7 @@ class _Unit:
     traps: tuple[Recipient, ...]
     packed: tuple[Packed, ...]  #: mildest first; none when the mail is not taken
     label: Label | None
+    report: Staged | None
     stages: Stages
 
     def run(self, txn: StoreTxn) -> Outcome:
@@ -238,12 +241,11 @@ class _Unit:
         unwanted = bool(self.people) and (ruled.general if ruled is not None else self).action is not Action.ACCEPT
         for name in ruled.hits if ruled is not None and self.people else ():
             policy.count_hit(txn, name)
+        if self.label is not None:
+            spring(txn, self.traps, facts.view, self.label, self.report, self._now_ms)
         history.record(
             txn, facts.envelope, facts.content, facts.auth, facts.view, is_unwanted=unwanted, is_trap=bool(self.traps)
         )
-        if self.label is not None:
-            labels.put(txn, self.label)
-            chain.record(txn, self._now_ms, "mailward", "trap.learn", self.facts.envelope.id, self.traps[0].address)
 
     def _trace(self, outcomes: tuple[OutcomeRow, ...]) -> Trace:
         envelope, verdict = self.facts.envelope, self.judgement.verdict

@@ -1,8 +1,9 @@
 """Who we take mail for: settled at RCPT, where SMTP can still answer one by one.
 
 Domains come from the configuration and from the store. The configuration says what a domain is, local or relayed,
-and needs no row; the store adds local domains of its own, and settings to either. Traps come first, then what the
-configuration relays, then everything the store knows.
+and needs no row; the store adds local domains of its own, and settings to either. Addresses that are traps come
+first, then what the configuration relays and everything the store knows; patterns and domains of traps take what is
+nobody's.
 """
 
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from gateway.reply import (
     TOO_MANY_TARGETS,
     Reply,
 )
+from gateway.traps.matching import Traps
 from store.accounts import directory, domains
 from store.accounts.directory import Reached
 from store.accounts.domains import of_address
@@ -52,7 +54,7 @@ class Recipients:
         store: Store,
         local: frozenset[str],
         relayed: Mapping[str, RelayDomain],
-        traps: frozenset[str],
+        traps: Traps,
         *,
         outside: RelayTarget | None = None,
         full: Reply = MAILBOX_FULL,
@@ -71,12 +73,25 @@ class Recipients:
         if "@" not in address:
             return await self._store.read(lambda view: self._postmaster(view, question))
         local_part, _, domain = address.rpartition("@")
-        normal = f"{local_part}@{domain.lower()}"
-        if normal.lower() in self._traps:
-            return Recipient(normal, is_trap=True)
-        if domain.lower() in self._relayed:
-            return self._relay(normal)
-        return await self._store.read(lambda view: self._look_up(view, replace(question, address=normal)))
+        normal = replace(question, address=f"{local_part}@{domain.lower()}")
+        return await self._store.read(lambda view: self._answer(view, normal))
+
+    def _answer(self, view: StoreView, question: Question) -> Recipient | Reply:
+        address = question.address
+        trap = self._traps.named(view.kv, address)
+        if not trap and not self._is_somebodys(view.kv, address):
+            trap = self._traps.wide(view.kv, address)
+        if trap:
+            return Recipient(address, is_trap=True, trap=trap)
+        return self._relay(address) if of_address(address) in self._relayed else self._look_up(view, question)
+
+    def _is_somebodys(self, kv: ReadTxn, address: str) -> bool:
+        """Whether an address is known to be in use, so that no pattern of traps may take it."""
+        local_part, _, domain = address.lower().rpartition("@")
+        rule = self._relayed.get(domain)
+        if rule is not None:
+            return rule.local_parts is not None and local_part in rule.local_parts
+        return directory.has_name(kv, address)
 
     def is_ours(self, kv: ReadTxn, domain: str) -> bool:
         """Whether mail for a domain is kept here."""

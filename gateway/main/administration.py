@@ -12,7 +12,7 @@ from gateway.cli.verdicts import WORDS, plain, table
 from gateway.config import load
 from gateway.learning.labels import label_of_octets
 from gateway.main.failures import told_plainly
-from gateway.main.services import load_model, open_store, policy_of, utc_now
+from gateway.main.services import load_model, open_store, policy_of, reports_spam, utc_now
 from gateway.observe.log import configure
 from gateway.pipeline.verdict import Action, Policy, Reason, Thresholds, Verdict
 from gateway.quarantine.acts import Quarantine
@@ -45,6 +45,16 @@ http = ["127.0.0.1:8025"]             # console and JMAP; put TLS in front, or u
 deliver = "local"                     # or "smtp:10.0.0.5:25" to relay to
 protect = ["Maria Koch <maria@example.com>"]
 partners = ["partner.example"]
+
+# [[rule]]                            # whose mail is treated how, with its tests beside it (docs/policy.md)
+# name = "invoices-of-partner"
+# when = { from_domain = "partner.example", authenticated = true }
+# then = "deliver"
+# because = "Partner's invoices are wanted"
+# [[rule.test]]
+# from = "billing@partner.example"
+# authenticated = true
+# expect = "deliver"
 
 [traps]
 addresses = []                        # learned from, never delivered
@@ -126,7 +136,8 @@ def explained(row: Trace, policy: Policy) -> str:
     then = Policy(policy.prior, policy.weights, Thresholds(*row.thresholds))
     head = f"{row.id}  {when(row.received_ms)}  from {row.ip} ({row.helo})"
     lines = [head, f"  {plain(row.header_from, 70)}  {plain(row.subject, 80)}", table("", verdict_of(row), then)]
-    lines += [f"  {WORDS[copy.action]:<10} {copy.address} {copy.relay}" for copy in row.outcomes]
+    for copy in row.outcomes:
+        lines.append(f"  {WORDS[copy.action]:<10} {copy.address} {copy.relay} {plain(copy.why, 100)}".rstrip())
     lines.append("  ms: " + "  ".join(f"{name} {ms:.1f}" for name, ms in row.ms.items()))
     return "\n".join(lines)
 
@@ -149,7 +160,9 @@ def trace_json(row: Trace) -> dict[str, Any]:
         "reasons": [{"signal": r.signal, "nats": r.nats, "sentence": r.sentence} for r in row.reasons],
         "model": list(row.model_ids),
         "auth": json.loads(row.auth),
-        "recipients": [{"address": c.address, "action": c.action} for c in row.outcomes],
+        "recipients": [
+            {"address": c.address, "action": c.action, "rule": c.rule or None, "why": c.why} for c in row.outcomes
+        ],
         "ms": row.ms,
     }
 
@@ -179,9 +192,11 @@ def settle_held(
     config_path: Path, reception: str, *, release: bool, learn: bool, addresses: tuple[str, ...] = ()
 ) -> int:
     """Release or delete a held mail: all its copies, or those for some addresses."""
+    with told_plainly():
+        config = load(config_path)
 
     async def work(store: Store) -> int:
-        acts = Quarantine(store, label_of_octets, utc_now)
+        acts = Quarantine(store, label_of_octets, utc_now, reports_spam=reports_spam(config))
         try:
             moved = await (acts.release if release else acts.delete)(
                 reception, COMMAND_LINE, addresses=addresses or None, learn=learn
@@ -194,14 +209,6 @@ def settle_held(
         return 0
 
     return with_store(config_path, work)
-
-
-def test_config(path: Path) -> int:
-    with told_plainly():
-        config = load(path)
-        load_model(config)
-    print(f"  {path}: fine; {len(config.domain)} domains" + ("" if config.domain else ", so no mail would be taken"))
-    return 0
 
 
 def when(ms: int) -> str:

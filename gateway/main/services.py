@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from gateway.checks import PURE
+from gateway.checks import ALL_SIGNALS, PURE
 from gateway.checks import clamav as clamav_check
 from gateway.checks import dnslists as dnslists_check
 from gateway.checks import pyzor as pyzor_check
@@ -31,6 +31,7 @@ from gateway.dnslists.definition import BadList, known_lists, read_list
 from gateway.dnslists.zonefile import BadZoneFile
 from gateway.envelope import Envelope, Peer, Recipient, RelayTarget, reception_id
 from gateway.learning.labels import LocalOpinions, label_of_octets, label_of_view
+from gateway.learning.moves import Moves
 from gateway.learning.scorer import ModelScorer
 from gateway.mailauth.authenticate import authenticate
 from gateway.mailauth.results import AuthResults
@@ -47,6 +48,7 @@ from gateway.pipeline.gather import Gatherer
 from gateway.pipeline.judge import Judge
 from gateway.pipeline.rules import AT_LEAST, AT_MOST
 from gateway.pipeline.verdict import Action, Policy, Thresholds
+from gateway.policy.reading import book_of
 from gateway.quarantine.acts import Quarantine
 from gateway.reception import Reception
 from gateway.reply import MAILBOX_FULL, MAILBOX_FULL_FOR_GOOD, Reply
@@ -110,6 +112,7 @@ class Services:
     quarantine: Quarantine
     relay: Relay
     opinions: LocalOpinions
+    moves: Moves
     clock: Clock
 
     def begin(self, peer: Peer, mail_from: str | None, to: tuple[Recipient, ...], smtputf8: bool) -> Envelope:
@@ -215,6 +218,7 @@ async def build(
         threads,
         {name: domain.quarantine_days for name, domain in config.domain.items() if domain.quarantine_days},
         rates=rates,
+        reports_traps=reports_spam(config),
         sealer=sealer_of(config),
     )
     reception = Reception(
@@ -235,9 +239,10 @@ async def build(
         reception,
         recipients_of(config, store),
         rates,
-        Quarantine(store, label_of_octets, clock),
+        Quarantine(store, label_of_octets, clock, reports_spam=reports_spam(config)),
         Relay(store, config.server.hostname, clock),
         opinions,
+        Moves(store),
         clock,
     )
 
@@ -335,6 +340,11 @@ def pyzor_of(config: Config) -> PyzorClient | None:
     return PyzorClient(PyzorSettings(servers=servers, timeout_s=config.pyzor.timeout_s)) if servers else None
 
 
+def reports_spam(config: Config) -> bool:
+    """Whether Pyzor servers may be told of spam."""
+    return bool(config.pyzor.servers) and config.pyzor.report
+
+
 def policy_of(config: Config, artefact: Artefact) -> Policy:
     verdict = config.verdict
     thresholds = Thresholds(verdict.junk, verdict.hold, verdict.refuse)
@@ -345,6 +355,7 @@ def policy_of(config: Config, artefact: Artefact) -> Policy:
         floors_of(config),
         AT_MOST,
         sentences=sentences(verdict.language),
+        by_recipient=book_of(config, {signal.name for signal in ALL_SIGNALS}),
     )
 
 

@@ -10,6 +10,7 @@ import asyncio
 import structlog
 
 from gateway.main.services import Services
+from gateway.traps import reporting
 from gateway.work import searching
 from gateway.work.kinds import HOUR_S, MINUTE_S, Kind
 from gateway.work.runner import Runner
@@ -76,6 +77,7 @@ def kinds_of(services: Services) -> tuple[Kind, ...]:
 
     return (
         services.relay.kind(),
+        reporting.kind(store, services.judging.pyzor, services.clock),
         *searching.kinds(store, IndexSettings(config.search.words)),
         Kind("expire-held", expire_held, every_s=UPKEEP_S),
         Kind("look-after-accounts", look_after, every_s=UPKEEP_S),

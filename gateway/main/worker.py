@@ -91,7 +91,9 @@ async def start(
     )
     for sock in sockets.of("smtp"):
         await smtp.start(sock)
-    imap = ImapServer(services.store, services.logins, imap_settings(config), tls, lambda: clock().timestamp())
+    imap = ImapServer(
+        services.store, services.logins, imap_settings(config), tls, lambda: clock().timestamp(), services.moves
+    )
     for sock in sockets.of("imap"):
         await imap.start(sock)
     for sock in sockets.of("imaps"):
@@ -113,6 +115,7 @@ async def _start_http(
         JmapSettings(),
         services.clock,
         allow_plaintext=config.login.plaintext_on_loopback,
+        on_moved=services.moves,
     )
     app = build_app([*jmap.routes(answers), *console.routes(rooms)], settings)
     servers: list[HttpServer] = []
@@ -174,6 +177,7 @@ def _background(services: Services) -> list[tuple[str, Work]]:
     return [
         ("warm", warm),
         ("labels", services.opinions.follow),
+        ("moves", services.moves.follow),
         ("jobs", runner_of(services).run),
         ("index", index),
         ("seal", seal),

@@ -38,6 +38,7 @@ class PyzorResult:
     count: int = 0  #: how often it was reported as spam
     whitelisted: int = 0  #: how often it was reported as wanted
     error: str = ""  #: why there is no answer; "" when there is one
+    is_passing: bool = True  #: of an error: another try may do better
 
 
 class PyzorClient:
@@ -54,8 +55,12 @@ class PyzorClient:
         return await self._ask("check", octets)
 
     async def report(self, octets: bytes) -> PyzorResult:
-        """Tell the servers that this mail is spam. Only for mail that an operator chose to share."""
+        """Tell a server that this mail is spam. Only for mail that an operator chose to share."""
         return await self._ask("report", octets)
+
+    async def whitelist(self, octets: bytes) -> PyzorResult:
+        """Tell a server that this mail is wanted. As ``report``."""
+        return await self._ask("whitelist", octets)
 
     async def close(self) -> None:
         self._closed = True
@@ -66,7 +71,7 @@ class PyzorClient:
         if self._closed:
             return PyzorResult(error="closed")
         if len(octets) > self.settings.max_octets:
-            return PyzorResult(error="the mail is too long to ask about")
+            return PyzorResult(error="the mail is too long to ask about", is_passing=False)
         if self._free is None:  # made here and not in __init__, to belong to the running loop
             self._free = asyncio.LifoQueue()
             self._all = [_Process() for _ in range(self.settings.processes)]
@@ -84,7 +89,7 @@ class PyzorClient:
             order = {"op": op, "server": server, "timeout_s": self.settings.timeout_s}
             request = json.dumps(order).encode("ascii") + b"\n" + octets
             result = await process.ask(request, self.settings.timeout_s + self.settings.digest_s)
-            if not result.error or not result.digest:
+            if not result.error or not result.is_passing:
                 return result
         return result
 
@@ -150,4 +155,5 @@ def _read(line: bytes) -> PyzorResult:
         count=int(answer.get("count", 0)),
         whitelisted=int(answer.get("whitelisted", 0)),
         error=str(answer.get("error", ""))[:200],
+        is_passing=bool(answer.get("digest")),  # the same mail has no digest the next time either
     )

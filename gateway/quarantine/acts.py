@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from gateway.delivery.local import LocalCopy, deliver_copies
+from gateway.learning.opinions import give
 from gateway.outbound.relay import relay_job
+from gateway.traps.reporting import report_job
 from store.audit import chain
 from store.changes.engine import AccountId, Store, StoreTxn
-from store.labels import rows as labels
 from store.labels.rows import Label
 from store.mail.emails import NewEmail
 from store.mail.parsing import digest_octets
@@ -25,7 +26,11 @@ Learner = Callable[[str, bytes, bool, str, int], Label]
 class Quarantine:
     """The acts on held mail, for the console and the command line."""
 
-    def __init__(self, store: Store, learn: Learner, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, store: Store, learn: Learner, clock: Callable[[], datetime], *, reports_spam: bool = False
+    ) -> None:
+        """``reports_spam`` lets mail that a person confirms as spam go to Pyzor, by a job."""
+        self._reports_spam = reports_spam
         self._store = store
         self._learn = learn
         self._clock = clock
@@ -53,7 +58,7 @@ class Quarantine:
                     job = relay_job(txn, reception, held.mail_from, copy.address, copy.relay, held.blob, now_ms)
                     jobs.put(txn, job)
             if label is not None:
-                labels.put(txn, label)
+                give(txn, label)
             what = "learned as wanted" if learn else ""
             chain.record(txn, now_ms, by, "quarantine.release", reception, what, people=[c.address for c in moved])
             return moved
@@ -73,7 +78,9 @@ class Quarantine:
         def body(txn: StoreTxn) -> list[HeldCopy]:
             moved = quarantine.settle(txn, reception, DELETED, by, now_ms, _chosen(addresses))
             if label is not None:
-                labels.put(txn, label)
+                give(txn, label)
+                if self._reports_spam:
+                    jobs.put(txn, report_job(txn, reception, held.blob, now_ms))
             what = "learned as unwanted" if learn else ""
             chain.record(txn, now_ms, by, "quarantine.delete", reception, what, people=[c.address for c in moved])
             return moved

@@ -33,6 +33,20 @@ def fingerprint(view: MailView) -> bytes | None:
     return blake2b(text.encode("utf-8", "replace"), digest_size=16, person=b"mailward camp").digest()
 
 
+def is_first(txn: StoreTxn, view: MailView, now_ms: int) -> bool:
+    """Whether no trap received this text within ``KEEP_MS``. Short texts are told apart to the letter, and remembered
+    here; the others by ``remember_trap``."""
+    campaign = fingerprint(view)
+    if campaign is not None:
+        return not is_trap_campaign(txn, campaign, now_ms)
+    text = f"{view.subject}\n{view.text[:_READ]}".encode("utf-8", "replace")
+    key = keys.FINGERPRINT + b"x" + blake2b(text, digest_size=16, person=b"mailward short").digest()
+    is_new = expiring.get(txn.kv, key, now_ms) is None
+    if is_new:
+        expiring.put_until(txn.kv, key, b"", now_ms + KEEP_MS)
+    return is_new
+
+
 def remember_trap(txn: StoreTxn, campaign: bytes, now_ms: int) -> None:
     """A trap received this text now."""
     expiring.put_until(txn.kv, keys.FINGERPRINT + campaign, b"", now_ms + KEEP_MS)

@@ -48,7 +48,12 @@ def author(content: ContentFacts) -> str:
     """The first author's address, lower case, domain in A-labels; "" when there is none."""
     if not content.from_:
         return ""
-    local, at, domain = content.from_[0].email.rpartition("@")
+    return normal(content.from_[0].email)
+
+
+def normal(email: str) -> str:
+    """An address as its standing is kept under; "" for what is none."""
+    local, at, domain = email.rpartition("@")
     return f"{local}@{to_ascii(domain)}".lower()[:_LONGEST] if at and local and domain else ""
 
 

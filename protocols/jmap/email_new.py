@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.reputation.relations import record_sent
 from protocols.jmap import ids
 from protocols.jmap.context import Context, ms_of_date
 from protocols.jmap.errors import Refusal, invalid_properties
@@ -63,6 +64,8 @@ def insert(txn: AccountTxn, new: Prepared, resolve: Callable[[str], str]) -> dic
     except OverQuota as error:
         raise Refusal("overQuota", str(error)) from error
     blob = txn.store.keep(new.staged)
+    if any(each is not None and each.role == "sent" for each in (mailboxes.get(txn, one) for one in into)):
+        record_sent(txn.store, txn.account, new.digest, txn.store.now_ms)
     return {
         "id": ids.email_id(email.id),
         "blobId": ids.blob_id(blob),

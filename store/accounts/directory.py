@@ -72,6 +72,13 @@ class Reached:
         return bool(self.accounts or self.outside)
 
 
+def has_name(kv: ReadTxn, address: str) -> bool:
+    """Whether somebody has an address of ours: an account, an alias or a group, with or without its detail."""
+    domain = domains.get(kv, of_address(address))
+    forms = _forms(address, has_details=domain is None or domain.has_details)
+    return any(kv.get(keys.address(name)) is not None for name, _ in forms)
+
+
 def get_alias(kv: ReadTxn, address: str) -> Alias | None:
     row = kv.get(keys.address(address))
     return read_alias(row) if row is not None and row != _GROUP_MARK and len(row) != ACCOUNT_OCTETS else None

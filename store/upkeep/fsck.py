@@ -22,6 +22,7 @@ from store.changes.engine import Store, StoreView
 from store.kv.contract import successor
 from store.mail import quota
 from store.policy import entries as policy
+from store.policy import traps
 from store.schema import keys
 from store.schema.rows import RowDamaged
 from store.trace import rows as trace
@@ -58,6 +59,9 @@ SPACES: dict[bytes, RowCheck] = {
     keys.POLICY: readable(policy.read_entry),
     keys.POLICY_HITS: eight_octets,
     keys.EXPIRY: flow.check_expiry,
+    keys.TRAP + b"t": readable(traps.read_trap),
+    keys.TRAP + b"h": eight_octets,
+    keys.TRAP + b"l": eight_octets,
     keys.HOLD: keeping.check_hold,
     keys.RULE: keeping.check_rule,
     keys.PSEUDONYM: keeping.check_person,

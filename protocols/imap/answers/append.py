@@ -2,6 +2,7 @@
 
 import asyncio
 
+from gateway.reputation.relations import record_sent
 from protocols.imap.answers.folders import find
 from protocols.imap.commands.messages import Append
 from protocols.imap.refusal import Refused
@@ -30,6 +31,8 @@ async def append(session: Session, state: Authenticated | Selected, command: App
         mailbox = find(account, command.name, b"TRYCREATE")
         txn.keep(staged)
         _, made = emails.add(account, new, [mailbox.id])
+        if mailbox.role == "sent":
+            record_sent(txn, account_id, digest, session.services.now_ms())
         return mailbox.uid_validity, made.placements[mailbox.id]
 
     uid_validity, uid = await session.store.write(body)

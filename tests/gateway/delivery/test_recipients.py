@@ -14,12 +14,15 @@ from gateway.reply import (
     RELAY_DENIED,
     Reply,
 )
+from gateway.traps.matching import Traps
 from store.accounts import directory, domains
 from store.accounts.directory import Alias, Group
 from store.accounts.domains import Domain
 from store.changes.engine import AccountId, Store, StoreTxn
 from store.kv.contract import StoreUnavailable
 from store.mail import quota
+from store.policy import traps
+from store.policy.traps import Trap
 from tests.support.mail_store import new_account, new_store
 
 TARGET = RelayTarget("mail.example", 2525)
@@ -30,8 +33,15 @@ def recipients(store: Store) -> Recipients:
         "any.example": RelayDomain(TARGET, None),
         "some.example": RelayDomain(TARGET, frozenset({"ann"})),
     }
-    traps = frozenset({"trap@example.com", "trap@nowhere.example"})
+    traps = Traps(
+        ["Trap@example.com", "trap@nowhere.example", "*-old@example.com", "x*@any.example", "*-x@some.example"],
+        ["Dead.example"],
+    )
     return Recipients(store, frozenset({"example.com", "second.example"}), relayed, traps)
+
+
+def trapped(address: str, trap: str) -> Recipient:
+    return Recipient(address, is_trap=True, trap=trap)
 
 
 ANSWERS: dict[str, tuple[str, Recipient | Reply]] = {
@@ -42,11 +52,29 @@ ANSWERS: dict[str, tuple[str, Recipient | Reply]] = {
     "the same name at another domain of ours": ("maria@second.example", RECIPIENT_UNKNOWN),
     "a foreign domain": ("maria@other.example", RELAY_DENIED),
     "a domain below ours": ("maria@mail.example.com", RELAY_DENIED),
-    "anybody at a relayed domain": ("x@any.example", Recipient("x@any.example", relay=TARGET)),
+    "anybody at a relayed domain": ("bo@any.example", Recipient("bo@any.example", relay=TARGET)),
     "somebody known at a relayed domain": ("Ann@some.example", Recipient("Ann@some.example", relay=TARGET)),
     "nobody at a relayed domain": ("bob@some.example", RECIPIENT_UNKNOWN),
-    "a trap": ("Trap@Example.com", Recipient("Trap@example.com", is_trap=True)),
-    "a trap at a domain that is not ours": ("trap@nowhere.example", Recipient("trap@nowhere.example", is_trap=True)),
+    "a trap": ("Trap@Example.com", trapped("Trap@example.com", "trap@example.com")),
+    "a trap at a domain that is not ours": (
+        "trap@nowhere.example",
+        trapped("trap@nowhere.example", "trap@nowhere.example"),
+    ),
+    "a pattern": ("Ann-old@example.com", trapped("Ann-old@example.com", "*-old@example.com")),
+    "a pattern that does not fit": ("ann-older@example.com", RECIPIENT_UNKNOWN),
+    "somebody under a pattern": ("eve-old@example.com", Recipient("eve-old@example.com", account=2)),
+    "a detail of somebody": ("maria+a-old@example.com", Recipient("maria+a-old@example.com", account=1)),
+    "a pattern at a relayed domain": ("xy@any.example", trapped("xy@any.example", "x*@any.example")),
+    "a pattern beside known names": (
+        "b-x@some.example",
+        trapped("b-x@some.example", "*-x@some.example"),
+    ),
+    "a whole domain": ("who@dead.example", trapped("who@dead.example", "@dead.example")),
+    "below a whole domain": ("who@mail.dead.example", trapped("who@mail.dead.example", "@dead.example")),
+    "a domain that only ends alike": ("who@undead.example", RELAY_DENIED),
+    "the postmaster of a whole domain": ("postmaster@dead.example", RELAY_DENIED),
+    "a trap of the store": ("Seed@example.com", trapped("Seed@example.com", "seed@example.com")),
+    "a whole domain of the store": ("who@a.sold.example", trapped("who@a.sold.example", "@sold.example")),
     "an address literal": ("maria@[192.0.2.1]", RELAY_DENIED),
     "the percent hack": ("maria%other.example@example.com", RECIPIENT_UNKNOWN),
     "a bang path": ("other.example!maria@example.com", RECIPIENT_UNKNOWN),
@@ -56,6 +84,9 @@ ANSWERS: dict[str, tuple[str, Recipient | Reply]] = {
 @pytest.mark.parametrize(("address", "expected"), ANSWERS.values(), ids=ANSWERS)
 async def test_each_address_gets_its_answer(store: Store, address: str, expected: Recipient | Reply) -> None:
     await new_account(store, "maria@example.com")
+    await new_account(store, "eve-old@example.com")
+    for name in ("seed@example.com", "@sold.example"):
+        await store.write(lambda txn, name=name: traps.put(txn, Trap(name, "", "admin", 0)))  # type: ignore[misc]
     assert await recipients(store).resolve(address) == expected
 
 
@@ -74,7 +105,7 @@ async def house(store: Store) -> Recipients:
     await new_account(store, "maria@example.com")
     await new_account(store, "ben@shop.example")
     found = Recipients(
-        store, frozenset({"example.com"}), {"any.example": RelayDomain(TARGET, None)}, frozenset(), outside=OUTSIDE
+        store, frozenset({"example.com"}), {"any.example": RelayDomain(TARGET, None)}, Traps(), outside=OUTSIDE
     )
 
     def body(txn: StoreTxn) -> None:
@@ -141,7 +172,7 @@ async def test_the_store_leads_on(house: Recipients, address: str, sender: str, 
 
 
 async def test_an_alias_out_of_the_house_waits_while_no_way_out_is_configured(store: Store, house: Recipients) -> None:
-    without = Recipients(store, frozenset({"example.com", "shop.example"}), {}, frozenset())
+    without = Recipients(store, frozenset({"example.com", "shop.example"}), {}, Traps())
     assert await without.resolve("far@example.com") == NO_WAY_OUT
 
 
@@ -155,7 +186,7 @@ async def test_a_full_mailbox_is_said_at_rcpt_and_so_is_one_that_the_mail_would_
     await limited(store, 1, 1_000)
     assert isinstance(await house.resolve("maria@example.com", "", 1_000), Recipient)
     assert await house.resolve("maria@example.com", "", 1_001) == MAILBOX_FULL
-    rude = Recipients(store, frozenset({"example.com"}), {}, frozenset(), full=MAILBOX_FULL_FOR_GOOD)
+    rude = Recipients(store, frozenset({"example.com"}), {}, Traps(), full=MAILBOX_FULL_FOR_GOOD)
     assert await rude.resolve("maria@example.com", "", 1_001) == MAILBOX_FULL_FOR_GOOD
 
 
