@@ -8,7 +8,15 @@ from pathlib import Path
 
 import click
 
-from gateway.main import compliance_commands, key_commands, people_commands, store_commands
+from gateway.main import (
+    compliance_commands,
+    key_commands,
+    people_commands,
+    policy_commands,
+    signal_commands,
+    store_commands,
+    trap_commands,
+)
 
 CONFIG = click.option(
     "--config", "config_path", type=click.Path(path_type=Path, dir_okay=False), help="Configuration file (TOML)."
@@ -239,11 +247,12 @@ def config() -> None:
 
 @config.command(name="test")
 @click.argument("path", type=click.Path(path_type=Path))
-def config_test(path: Path) -> None:
-    """Check a configuration file without starting anything."""
-    from gateway.main.administration import test_config
+@JSON
+def config_test(path: Path, as_json: bool) -> None:
+    """Check a configuration file without starting anything, and run the tests beside its rules."""
+    from gateway.main.policing import test_config
 
-    sys.exit(test_config(path))
+    sys.exit(test_config(path, as_json=as_json))
 
 
 @config.command(name="example")
@@ -258,7 +267,12 @@ for group in (compliance_commands.audit, compliance_commands.hold, compliance_co
     main.add_command(group)
 for group in (people_commands.user, people_commands.domain, people_commands.alias, people_commands.group):
     main.add_command(group)
+for group in (policy_commands.allow, policy_commands.block, policy_commands.rule):
+    main.add_command(group)
 main.add_command(compliance_commands.erase)
+for group in (trap_commands.trap, trap_commands.pyzor):
+    main.add_command(group)
+main.add_command(signal_commands.signals)
 
 for command in (key_commands.key, key_commands.rekey):
     store_commands.store.add_command(command)
