@@ -19,7 +19,7 @@ def authentication_results(auth: AuthResults, authserv_id: str, client_ip: str =
     """Value of an Authentication-Results field. RFC 8601 §2.2."""
     clauses = [_spf(auth.spf_mailfrom), _spf(auth.spf_helo)]
     clauses += [_dkim(one) for one in auth.dkim] or ["dkim=none"]
-    clauses += [_arc(auth.arc), _dmarc(auth.dmarc), _iprev(auth.iprev, client_ip)]
+    clauses += [_arc(auth.arc, client_ip), _dmarc(auth.dmarc), _iprev(auth.iprev, client_ip)]
     told = [clause for clause in clauses if clause]
     return f"{_value(authserv_id)};{_FOLD}" + f";{_FOLD}".join(told)
 
@@ -64,11 +64,12 @@ def _dkim(dkim: DkimResult) -> str:
     return f"dkim={dkim.result}{words}" + "".join(f" {name}={_value(value)}" for name, value in props if value)
 
 
-def _arc(arc: ArcResult) -> str:
+def _arc(arc: ArcResult, client_ip: str) -> str:
     if arc.result == "none":
         return ""
     told = f"i={arc.length}" + (f" sealed by {' '.join(arc.sealers)}" if arc.sealers else "")
-    return f"arc={_arc_word(arc)} {_comment(f'{told} {arc.reason}')}"
+    address = f" smtp.remote-ip={_value(client_ip)}" if client_ip else ""  # RFC 8617 §10.2
+    return f"arc={_arc_word(arc)} {_comment(f'{told} {arc.reason}'.strip())}{address}"
 
 
 def _arc_word(arc: ArcResult) -> str:
@@ -80,7 +81,8 @@ def _dmarc(dmarc: DmarcResult) -> str:
     told = f"p={dmarc.policy} dis={dmarc.disposition}" if dmarc.policy else dmarc.reason
     words = f" {_comment(told)}" if told else ""
     author = f" header.from={_value(dmarc.from_domain)}" if dmarc.from_domain else ""
-    return f"dmarc={dmarc.result}{words}{author}"
+    policy = f" policy.dmarc={dmarc.disposition}" if dmarc.disposition else ""  # RFC 9989 §9.1
+    return f"dmarc={dmarc.result}{words}{author}{policy}"
 
 
 def _iprev(iprev: IprevResult, client_ip: str) -> str:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from email.header import Header
 
+from gateway.dns.resolver import normal_name
 from store.message.model import Message
 
 _NAME = re.compile(r"[\x21-\x39\x3b-\x7e]+")
@@ -16,6 +17,8 @@ _OURS = (b"x-mailward-", b"x-spam-")
 _LINE = 900  #: octets of a line before it is cut; RFC 5322 §2.1.1 allows 998
 _COMMENT = re.compile(rb"\([^()\\]*(?:\\.[^()\\]*)*\)")
 _COMMENT_DEPTH = 20
+_QUOTED_PAIR = re.compile(rb"\\(.)", re.DOTALL)  #: RFC 5322 §3.2.1
+_ID_READ = 4_096  #: octets of a field in which its authserv-id has to come
 
 
 def stamp(octets: bytes, message: Message, new_headers: Sequence[tuple[str, str]], authserv_id: str) -> bytes:
@@ -68,17 +71,28 @@ def _fields(block: bytes) -> Iterator[bytes]:
 
 
 def _claims(value: bytes, authserv_id: str) -> bool:
-    """Is this our authserv-id, or none at all? RFC 8601 §2.2, §5."""
-    plain = value.partition(b";")[0] if b"(" not in value else _without_comments(value).partition(b";")[0]
-    words = plain.replace(b'"', b" ").split()
+    """Is this our authserv-id, or none at all, or one that readers could take for ours? RFC 8601 §2.2, §5."""
+    plain = _without_comments(value[:_ID_READ]).partition(b";")[0]
+    if b"(" in plain or b"=?" in plain:
+        return True  # comments that do not end, and encoded words: no honest name looks so
+    words = _QUOTED_PAIR.sub(rb"\1", plain).replace(b'"', b" ").split()
     if not words:
         return True
-    told = words[0].rstrip(b".").lower()
-    return told == authserv_id.encode("utf-8", "replace").rstrip(b".").lower()
+    ours = _comparable(authserv_id.encode("utf-8", "replace"))
+    if _comparable(words[0]) == ours:
+        return True
+    joined = _comparable(b"".join(words))  # white space within the name, which some readers skip
+    return (joined.startswith(ours) and joined[len(ours) :].strip(".").isdigit()) or joined == ours
+
+
+def _comparable(name: bytes) -> str:
+    """A name as mail programs may compare it: without case, in A-labels, without a final dot."""
+    text = name.decode("utf-8", "replace")
+    return (normal_name(text) or text.lower()).rstrip(".")
 
 
 def _without_comments(value: bytes) -> bytes:
-    head = value[:4_096]
+    head = value
     for _ in range(_COMMENT_DEPTH):
         shorter = _COMMENT.sub(b" ", head)
         if shorter == head:

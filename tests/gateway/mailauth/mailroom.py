@@ -91,6 +91,7 @@ def sign(
     expires: datetime | None = None,
     length: bool = False,
     identity: str | None = None,
+    names: Sequence[bytes] | None = None,
 ) -> bytes:
     """The mail with a signature on top, made at ``at`` whatever the clock says."""
     key = key or rsa_key()
@@ -102,6 +103,7 @@ def sign(
         key.private,
         identity=identity.encode() if identity else None,
         canonicalize=ways,
+        include_headers=list(names) if names else None,
         length=length,
     )
     return bytes(field) + mail

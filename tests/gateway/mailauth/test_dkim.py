@@ -220,3 +220,50 @@ async def test_large_bodies_take_time_linear_in_their_size(body: bytes) -> None:
     started = time.process_time()
     assert (await check_one(mail)).result == "fail"
     assert time.process_time() - started < 2.0
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        pytest.param(b"v=1; ", b"v=1;; ", id="empty-tag"),
+        pytest.param(b"v=1; ", b"v=1; x; ", id="tag-without-value"),
+        pytest.param(b"v=1; ", b"v=1; d=; ", id="domain-twice"),
+        pytest.param(b"i=@example.test", b"i=@badexample.test", id="identity-of-a-longer-name"),
+        pytest.param(b"i=@example.test", b"i=example.test", id="identity-without-at"),
+        pytest.param(b"i=@example.test", b"i=ann@test", id="identity-above"),
+        pytest.param(b"q=dns/txt", b"q=dns/mx", id="query"),
+    ],
+)
+async def test_tags_that_cannot_be(old: bytes, new: bytes) -> None:
+    changed = sign().replace(old, new, 1)
+    assert changed != sign()
+    assert (await check_one(changed)).result == "permerror"
+
+
+async def test_an_identity_below_the_domain_is_fine() -> None:
+    result = await check_one(sign(identity="ann@a.b.example.test"))
+    assert (result.result, result.identity, result.domain) == ("pass", "ann@a.b.example.test", "example.test")
+
+
+async def test_a_field_signed_once_more_than_it_is_there_cannot_be_added() -> None:
+    mail = sign(names=(b"from", b"from", b"to", b"subject", b"subject", b"reply-to"))
+    assert (await check_one(mail)).result == "pass"
+    for added in (b"Subject: Money\r\n", b"Reply-To: eve@evil.test\r\n", b"From: eve@evil.test\r\n"):
+        for changed in (added + mail, mail.replace(b"To: bob", added + b"To: bob")):
+            assert (await check_one(changed)).result == "fail", added
+    assert (await check_one(b"Cc: eve@evil.test\r\n" + mail)).result == "pass"  # that one was not signed
+
+
+@pytest.mark.parametrize(
+    ("records", "outcome"),
+    [
+        pytest.param(["v=spf1 -all", rsa_key().record], "pass", id="beside-another"),
+        pytest.param(["v=DKIM1; p=", rsa_key().record], "permerror", id="revoked-comes-first"),
+        pytest.param([rsa_key().record + "; p=AAAA"], "permerror", id="tag-twice"),
+        pytest.param([rsa_key().record.replace("k=rsa", "k=rsa; n=a note; g=*; zz=1")], "pass", id="unknown-tags"),
+        pytest.param([rsa_key().record.replace("k=rsa", "k=rsa; t=y:s")], "pass", id="flags"),
+        pytest.param(["p=" + rsa_key().record.partition("p=")[2]], "pass", id="key-alone"),
+    ],
+)
+async def test_several_records_and_odd_ones(records: list[str], outcome: str) -> None:
+    assert (await check_one(sign(), resolver({KEY_NAME: {"TXT": records}}))).result == outcome
