@@ -142,6 +142,8 @@ class _Unit:
             outcomes += self._hold(txn, packed) if is_held else self._deliver(txn, packed, had)
         if not self.packed:
             outcomes += [self._outcome(recipient, self.action) for recipient in self.people]
+        places = {recipient.address: place for place, recipient in enumerate(self.people)}
+        outcomes.sort(key=lambda row: places.get(row.address, -1))  # as they were named; traps first
         self._learn(txn)
         if self.commit.rates is not None:
             self.commit.rates.count(txn, self.facts.envelope)
@@ -246,6 +248,8 @@ class _Unit:
         history.record(
             txn, facts.envelope, facts.content, facts.auth, facts.view, is_unwanted=unwanted, is_trap=bool(self.traps)
         )
+        if facts.history.is_first_contact and not self.traps:
+            history.record_stranger(txn, facts.envelope, facts.content, facts.auth, facts.view, facts.message)
 
     def _trace(self, outcomes: tuple[OutcomeRow, ...]) -> Trace:
         envelope, verdict = self.facts.envelope, self.judgement.verdict
