@@ -8,8 +8,9 @@ import re
 
 _PIECE = 128 * 1024  #: octets worked on at once, so that other threads get their turn in between
 _RUN = re.compile(rb"[\t ]{2,}|\t")
+_EMPTY_LINES = (b"\r\n" * (_PIECE // 2), b"\r\n" * 512, b"\r\n")  #: taken off the end, many at a time
 _SPACE = re.compile(rb"[ \t\r\n]+")
-_INK = re.compile(rb"[^\t \r\n]")
+_NO_BLANK = re.compile(rb"[^\t ]")
 
 
 def relaxed_body(body: bytes) -> bytes:
@@ -17,12 +18,22 @@ def relaxed_body(body: bytes) -> bytes:
     pieces = []
     start = 0
     while start < len(body):
-        ink = _INK.search(body, start + _PIECE)  # a cut before it divides neither white space nor a line end
-        end = ink.start() if ink else len(body)
+        end = _cut(body, start + _PIECE)
         pieces.append(_RUN.sub(b" ", body[start:end]).replace(b" \r\n", b"\r\n"))
         start = end
     text = _without_empty_tail(b"".join(pieces))
     return b"" if text == b"\r\n" else text
+
+
+def _cut(body: bytes, near: int) -> int:
+    """Where a piece may end: before ink or behind a line end, so that neither white space nor a line end is divided."""
+    found = _NO_BLANK.search(body, near)
+    if found is None:
+        return len(body)
+    at = found.start()
+    if body.startswith(b"\r\n", at):
+        return at + 2
+    return at + 1 if found.group() in (b"\r", b"\n") else at
 
 
 def simple_body(body: bytes) -> bytes:
@@ -32,9 +43,11 @@ def simple_body(body: bytes) -> bytes:
 
 def _without_empty_tail(text: bytes) -> bytes:
     """The text with exactly one CRLF after its last line that is not empty."""
-    tail = text[len(text.rstrip(b"\r\n")) :].replace(b"\r\n", b"\0\0")
-    crlfs = len(tail) - len(tail.rstrip(b"\0"))
-    return text[: len(text) - crlfs] + b"\r\n"
+    end = len(text)
+    for lines in _EMPTY_LINES:
+        while text.endswith(lines, 0, end):
+            end -= len(lines)
+    return text[:end] + b"\r\n"
 
 
 def relaxed_field(field: bytes) -> bytes:

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from gateway.config import Config, ConfigError
+from gateway.config import ConfigError
 from gateway.mailauth.seal import Sealer, UnusableKey, load_sealer
+from gateway.settings import Config
 
 
 def sealer_of(config: Config) -> Sealer | None:
