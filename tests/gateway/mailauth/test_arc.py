@@ -1,6 +1,8 @@
 """Chains of forwarders."""
 
+import re
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -8,7 +10,7 @@ from gateway.dns.zone import ZoneResolver
 from gateway.mailauth.arc import check_arc
 from gateway.mailauth.results import ArcResult
 from gateway.mailauth.settings import AuthSettings
-from tests.gateway.mailauth.mailroom import MAIL, arc_seal, parsed, resolver, rsa_key, sign
+from tests.gateway.mailauth.mailroom import MAIL, NOW, arc_seal, parsed, resolver, rsa_key, sign
 
 KEY = {"TXT": [rsa_key().record]}
 ONE = arc_seal(sign(), "one.test", b"spf=pass smtp.mailfrom=example.test")
@@ -86,3 +88,93 @@ async def test_a_long_chain_is_not_followed() -> None:
 
 async def test_a_chain_of_garbage() -> None:
     assert (await check(b"ARC-Seal: \xff;;;=\r\n" + MAIL)).result in ("fail", "permerror")
+
+
+def fields(mail: bytes) -> tuple[list[bytes], bytes]:
+    """The header's fields, and the rest."""
+    block, _, body = mail.partition(b"\r\n\r\n")
+    return re.split(rb"\r\n(?![ \t])", block), body
+
+
+def joined(block: list[bytes], body: bytes) -> bytes:
+    return b"\r\n".join(block) + b"\r\n\r\n" + body
+
+
+async def test_where_the_fields_stand_does_not_matter() -> None:
+    """A relay may move fields; which set one belongs to is said by its instance (RFC 8617 §4.2.1)."""
+    block, body = fields(TWO)
+    arc = [field for field in block if field.startswith(b"ARC-")]
+    rest = [field for field in block if not field.startswith(b"ARC-")]
+    for order in (arc[::-1] + rest, rest + arc, rest + sorted(arc)):
+        assert (await check(joined(order, body))).result == "pass"
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        pytest.param(b"ARC-Seal: i=1;", "two ARC-Seal of instance 1", id="seal"),
+        pytest.param(b"ARC-Message-Signature: i=2;", "two ARC-Message-Signature of instance 2", id="signature"),
+        pytest.param(b"ARC-Authentication-Results: i=1;", "two ARC-Authentication-Results", id="results"),
+    ],
+)
+async def test_a_field_that_is_there_twice(name: bytes, why: str) -> None:
+    block, body = fields(TWO)
+    again = next(field for field in block if field.startswith(name))
+    found = await check(joined([again, *block], body))
+    assert found.result == "fail" and why in found.reason
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        pytest.param(b"ARC-Seal: i=2; cv=pass", b"ARC-Seal: i=2; cv=fail", "says that the chain is broken", id="fail"),
+        pytest.param(b"ARC-Seal: i=2; cv=pass", b"ARC-Seal: i=2; cv=none", "seal 2 says cv=none", id="none-above"),
+        pytest.param(b"ARC-Seal: i=1; cv=none", b"ARC-Seal: i=1; cv=pass", "seal 1 says cv=pass", id="pass-below"),
+        pytest.param(b"ARC-Seal: i=2; cv=pass", b"ARC-Seal: i=2; cv=good", "cv= value is not valid", id="unknown"),
+        pytest.param(b"ARC-Seal: i=2; cv=pass", b"ARC-Seal: i=2; h=from; cv=pass", "has a tag h=", id="names-in-seal"),
+        pytest.param(b"ARC-Seal: i=2;", b"ARC-Seal: i=0;", "no instance", id="zero"),
+        pytest.param(b"ARC-Seal: i=2;", b"ARC-Seal: i=51;", "no instance", id="beyond-fifty"),
+        pytest.param(b"ARC-Seal: i=2;", b"ARC-Seal: i=-2;", "no instance", id="negative"),
+        pytest.param(b"ARC-Seal: i=2;", b"ARC-Seal: i=2; i=2;", "bad tag list", id="instance-twice"),
+        pytest.param(
+            b"ARC-Authentication-Results: i=1;", b"ARC-Authentication-Results: i=1 of 2;", "no instance", id="words"
+        ),
+        pytest.param(b"a=rsa-sha256", b"a=rsa-sha1", "algorithm", id="sha1"),
+    ],
+)
+async def test_what_a_chain_may_not_say(old: bytes, new: bytes, why: str) -> None:
+    assert old in TWO
+    found = await check(TWO.replace(old, new))
+    assert found.result == "fail" and why in found.reason, found
+
+
+async def test_an_older_signature_may_be_broken_but_an_older_seal_may_not() -> None:
+    """RFC 8617 §5.2, steps 4 to 6."""
+    changed = arc_seal(ONE.replace(b"at noon", b"at one"), "two.test", b"arc=pass")
+    assert (await check(changed)).result == "pass"
+    block, body = fields(TWO)
+    oldest = next(n for n, field in enumerate(block) if field.startswith(b"ARC-Seal: i=1;"))
+    block[oldest] = block[oldest].replace(b"d=one.test", b"d=two.test")
+    assert (await check(joined(block, body))).reason == "seal 2 did not verify"
+
+
+async def test_a_short_key_seals_nothing() -> None:
+    short = rsa_key(768)
+    mail = arc_seal(sign(), "one.test", b"spf=pass", key=short)
+    found = await check_arc(
+        parsed(mail), resolver({"sel._domainkey.one.test": {"TXT": [short.record]}}), AuthSettings()
+    )
+    assert found.result == "fail" and "too short" in found.reason
+
+
+async def test_a_signature_has_an_end() -> None:
+    late = NOW + timedelta(days=3)
+    expiring = ONE.replace(b"ARC-Message-Signature: i=1;", b"ARC-Message-Signature: i=1; x=1;")
+    assert (await check_arc(parsed(expiring), world(), AuthSettings(), late)).reason.endswith("has expired")
+    assert (await check_arc(parsed(ONE), world(), AuthSettings(), late)).result == "pass"
+
+
+async def test_only_keys_that_are_needed_are_asked_for() -> None:
+    zone = world()
+    assert (await check_arc(parsed(TWO), zone, AuthSettings())).result == "pass"
+    assert sorted(name for _, name in zone.asked) == ["sel._domainkey.one.test", "sel._domainkey.two.test"]

@@ -82,3 +82,46 @@ def test_received_spf_for_a_null_sender_with_an_evil_name() -> None:
     value = received_spf(SpfResult("permerror", EVIL, "mfrom", EVIL), envelope(helo=EVIL, mail_from=None), "mx.test")
     assert value.isascii() and all(line.startswith("\t") for line in value.split("\r\n")[1:])
     assert 'envelope-from="postmaster@x); dkim=pass ( Bcc: a@b.test \\"\\\\' in value
+
+
+@pytest.mark.parametrize(
+    ("auth", "clause"),
+    [
+        (AuthResults(spf_mailfrom=SpfResult("temperror", "a.test")), "spf=temperror smtp.mailfrom=a.test"),
+        (AuthResults(spf_helo=SpfResult("none", "a.test", "helo")), "spf=none smtp.helo=a.test"),
+        (AuthResults(), "dkim=none"),
+        (
+            AuthResults(dkim=(DkimResult("pass", "a.test", "s", "ed25519-sha256", 256, signature_start="AbC+/1=="),)),
+            'dkim=pass (256-bit key) header.d=a.test header.s=s header.a=ed25519-sha256 header.b="AbC+/1=="',
+        ),
+        (
+            AuthResults(dkim=(DkimResult("fail", "a.test", identity="@x.a.test", reason="body was changed"),)),
+            "dkim=fail (body was changed) header.d=a.test header.i=@x.a.test",
+        ),
+        (
+            AuthResults(arc=ArcResult("pass", 2, ("one.test", "two.test"))),
+            "arc=pass (i=2 sealed by one.test two.test) smtp.remote-ip=192.0.2.1",
+        ),
+        (AuthResults(arc=ArcResult("permerror", 1, reason="x")), "arc=fail (i=1 x) smtp.remote-ip=192.0.2.1"),
+        (AuthResults(arc=ArcResult("temperror", 1)), "arc=none (i=1) smtp.remote-ip=192.0.2.1"),
+        (
+            AuthResults(dmarc=DmarcResult("fail", "reject", "quarantine", "a.test", "a.test", testing=True)),
+            "dmarc=fail (p=reject dis=quarantine) header.from=a.test policy.dmarc=quarantine",
+        ),
+        (AuthResults(dmarc=DmarcResult("none", from_domain="a.test")), "dmarc=none header.from=a.test"),
+        (
+            AuthResults(iprev=IprevResult("fail", "a.test", "no way back")),
+            "iprev=fail (a.test) policy.iprev=192.0.2.1",
+        ),
+    ],
+)  # fmt: skip
+def test_each_method_says_exactly_what_the_rfcs_register(auth: AuthResults, clause: str) -> None:
+    told = authentication_results(auth, "mx.test", "192.0.2.1").split(";\r\n\t")
+    assert clause in told
+    assert _read(";\r\n\t".join(told))
+
+
+def test_an_address_with_colons_is_quoted() -> None:
+    assert authentication_results(AuthResults(iprev=IprevResult("pass", "a.test")), "mx.test", "2001:db8::1").endswith(
+        'policy.iprev="2001:db8::1"'
+    )
