@@ -26,11 +26,16 @@ _NOT_LETTER = re.compile(r"[\W_]+")
 
 def fingerprint(view: MailView) -> bytes | None:
     """Sixteen octets that mails of one campaign share; None when there is too little text to tell."""
-    text = normalise(view.text[:_READ])  # not the subject, which often names the reader
-    text = _NOT_LETTER.sub("", _GREETING.sub(" ", _MASK.sub(" ", text)))
+    text = _NOT_LETTER.sub("", stable_text(view))
     if len(text) < _SHORTEST:
         return None
     return blake2b(text.encode("utf-8", "replace"), digest_size=16, person=b"mailward camp").digest()
+
+
+def stable_text(view: MailView) -> str:
+    """The normal form without what changes from copy to copy: numbers, addresses, links, the greeting's name."""
+    text = normalise(view.text[:_READ])  # not the subject, which often names the reader
+    return _GREETING.sub(" ", _MASK.sub(" ", text))
 
 
 def is_first(txn: StoreTxn, view: MailView, now_ms: int) -> bool:

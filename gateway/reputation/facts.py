@@ -22,6 +22,9 @@ class SenderHistory:
     network_spam: float = 0  #: and judged unwanted
     signer_ham: float = 0  #: mails signed by the same domain, where that is not the author's, judged wanted
     signer_spam: float = 0  #: and judged unwanted
+    near_trap: bool = False  #: a spam trap received nearly the same text not long ago
+    strangers: int = 0  #: domains of unproven strangers that wrote nearly the same text within a day
+    flood: int = 0  #: for automatic mail: how many by strangers' programs one recipient had in two hours
     is_reply: bool = False  #: answers a mail that one of the recipients wrote to this proven address
     entries: tuple[PolicyEntry, ...] = ()  #: all that match and count, those for some recipients of the mail, too
 

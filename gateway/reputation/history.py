@@ -7,7 +7,7 @@ author's own. A delivery reads as many rows, and moves them in its own transacti
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address, ip_network
 
 from gateway.content.facts import ContentFacts
@@ -16,7 +16,7 @@ from gateway.content.hosts import to_ascii
 from gateway.content.psl import registrable, same_organisation
 from gateway.envelope import Envelope
 from gateway.mailauth.results import AuthResults, passing_domains
-from gateway.reputation import relations, standing
+from gateway.reputation import bombing, nearness, relations, standing
 from gateway.reputation.campaign import fingerprint, is_trap_campaign, remember_trap
 from gateway.reputation.facts import SenderHistory
 from gateway.reputation.standing import NOTHING, Of, name_of
@@ -40,8 +40,22 @@ async def sender_history(
 ) -> SenderHistory:
     """Counts, lists, campaigns and answers for this sender. Raises StoreUnavailable."""
     who = names_of(author(content), envelope, auth)
-    campaign = fingerprint(view) if view is not None else None
-    return await store.read(lambda seen: _read(seen, envelope, who, campaign, message))
+    texts = _texts(view) if view is not None else Texts()
+    automatic = message is not None and view is not None and bombing.is_by_program(message, view)
+    return await store.read(lambda seen: _read(seen, envelope, who, replace(texts, is_automatic=automatic), message))
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """By what a mail's text is known again."""
+
+    exact: bytes | None = None
+    near: tuple[bytes, ...] = ()
+    is_automatic: bool = False
+
+
+def _texts(view: MailView) -> Texts:
+    return Texts(fingerprint(view), nearness.bands(view))
 
 
 def author(content: ContentFacts) -> str:
@@ -98,9 +112,7 @@ def names_of(address: str, envelope: Envelope, auth: AuthResults) -> Names:
     )
 
 
-def _read(
-    view: StoreView, envelope: Envelope, who: Names, campaign: bytes | None, message: Message | None
-) -> SenderHistory:
+def _read(view: StoreView, envelope: Envelope, who: Names, texts: Texts, message: Message | None) -> SenderHistory:
     now_ms = int(envelope.received_at.timestamp() * 1000)
     found = {of: standing.get(view, of, name, now_ms) for of, name in who.each()}
     address = found.get(Of.ADDRESS, NOTHING)
@@ -118,7 +130,10 @@ def _read(
         is_allowed=any(entry.kind == "allow" and not entry.scope for entry in listed),
         entries=listed,
         trap_hits=max(address.trap, network.trap),
-        trap_campaign=campaign is not None and is_trap_campaign(view, campaign, now_ms),
+        trap_campaign=texts.exact is not None and is_trap_campaign(view, texts.exact, now_ms),
+        near_trap=nearness.is_near_trap(view, texts.near, now_ms),
+        strangers=0 if who.is_proven else nearness.strangers(view, texts.near, now_ms),
+        flood=bombing.flood(view, envelope, now_ms) if texts.is_automatic else 0,
         confirmed_ham=nearest.good * share,
         confirmed_spam=nearest.bad * share,
         network_ham=network.ham,
@@ -167,9 +182,25 @@ def record(
             standing.add(txn, of, name, now_ms, spam=1.0, trap=1.0)
         else:
             standing.add(txn, of, name, now_ms, **{"spam" if is_unwanted else "ham": 1.0})
-    campaign = fingerprint(view) if is_trap else None
-    if campaign is not None:
-        remember_trap(txn, campaign, now_ms)
+    if not is_trap:
+        return
+    texts = _texts(view)
+    if texts.exact is not None:
+        remember_trap(txn, texts.exact, now_ms)
+    nearness.remember_trap(txn, texts.near, now_ms)
+
+
+def record_stranger(
+    txn: StoreTxn, envelope: Envelope, content: ContentFacts, auth: AuthResults, view: MailView, message: Message
+) -> None:
+    """Remember what an unknown sender wrote, in the transaction that keeps it: two rows, and one a recipient for what
+    programs send. Correspondents' mail is not remembered."""
+    now_ms = int(envelope.received_at.timestamp() * 1000)
+    who = names_of(author(content), envelope, auth)
+    if not who.is_proven and (domain := who.author.rpartition("@")[2]):
+        nearness.remember_stranger(txn, nearness.bands(view), registrable(domain) or domain, now_ms)
+    if bombing.is_by_program(message, view):
+        bombing.count(txn, envelope, now_ms)
 
 
 def confirm(txn: StoreTxn, who: Names, now_ms: int, *, is_spam: bool, before: bool | None) -> None:

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 from gateway.envelope import Envelope
 from gateway.mailauth.results import AuthResults, IprevResult, SpfResult
 from gateway.pipeline.facts import DataFacts
-from tests.gateway.checks.golden import SHARED, Make, attached, link, text, zipped
+from tests.gateway.checks.golden import SHARED, Make, attached, known, link, text, zipped
 from tests.support.facts import authenticated, envelope, facts, html_mail, mail
 
 CID = "QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWKAvPc"
@@ -69,6 +69,9 @@ SMUGGLED = (
 CHART = b"<html><body><script>const rows=[1,2,3];draw(rows)</script><p>Sales by month</p></body></html>"
 
 HITS: dict[str, Make] = {
+    "campaign.near-trap": lambda: known(near_trap=True),
+    "campaign.widespread": lambda: known(strangers=6),
+    "flood.sign-ups": lambda: known(seen=0, flood=40),
     "connection.helo-bare-ip": lambda: greeted("198.51.100.9"),
     "connection.helo-unqualified": lambda: greeted("DESKTOP-4711"),
     "connection.helo-malformed": lambda: greeted("mail.shop.example;id"),
@@ -127,6 +130,9 @@ HITS: dict[str, Make] = {
 }
 
 MISSES: dict[str, Make] = {
+    "campaign.near-trap": lambda: known(near_trap=True, trap_campaign=True),
+    "campaign.widespread": lambda: replace(known(strangers=6), auth=authenticated("shop.example")),
+    "flood.sign-ups": lambda: known(seen=4, flood=40),
     "connection.helo-bare-ip": lambda: greeted("[198.51.100.9]"),
     "connection.helo-unqualified": lambda: greeted("DESKTOP-4711", "192.168.1.20"),
     "connection.helo-malformed": lambda: greeted("mail_out-1.shop.example."),
