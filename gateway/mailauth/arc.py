@@ -11,7 +11,7 @@ from datetime import datetime
 import dkim
 
 from gateway.dns.resolver import Resolver, normal_name
-from gateway.mailauth.arc_chain import ArcSet, BrokenChain, check_statuses, read_chain, seal_headers
+from gateway.mailauth.arc_chain import ArcSet, BrokenChain, check_statuses, read_chain, seal_headers, vouches
 from gateway.mailauth.keys import KeyName, KeyRecord, fetch_keys, key_name
 from gateway.mailauth.results import ArcResult
 from gateway.mailauth.settings import AuthSettings
@@ -89,7 +89,19 @@ def verify_chain(
         return ended("permerror", f"cannot be verified: {error!r}")
     if b"l" in sets[-1].signature_tags:  # RFC 6376 §8.2: anything may have been added to the body
         return ended("pass", "only part of the body is signed")
-    return ended("pass", trusted=sealers[-1] in settings.trusted_sealers)
+    return ended("pass", trusted=_is_vouched_for(sets, sealers, settings))
+
+
+def _is_vouched_for(sets: Sequence[ArcSet], sealers: Sequence[str], settings: AuthSettings) -> bool:
+    """Did the first of the trusted hands that the mail went through last find its author authentic?
+
+    What a set says is worth no more than those who sealed it, so trust goes down from the newest seal only as far as
+    every sealer is trusted; whatever came before is hearsay.
+    """
+    first = len(sets)
+    while first and sealers[first - 1] in settings.trusted_sealers:
+        first -= 1
+    return first < len(sets) and vouches(sets[first])
 
 
 def _verify_signature(

@@ -20,6 +20,10 @@ MAX_INSTANCE = 50  #: RFC 8617 §4.2.1
 
 _INSTANCE = re.compile(rb"\s*i\s*=\s*(\d{1,3})\s*;", re.IGNORECASE)
 _NUMBER = re.compile(rb"\d{1,3}")
+_QUOTED = re.compile(rb'"(?:[^"\\]|\\.)*"|\((?:[^()\\]|\\.)*\)', re.DOTALL)
+_OUTCOME = re.compile(rb"\s*(dmarc|dkim|spf)\s*(?:/\s*1\s*)?=\s*([a-z]+)(?![a-z])", re.IGNORECASE)
+_NESTED = 10  #: comments within comments
+_RESULTS_READ = 8_192  #: octets of ARC-Authentication-Results
 _COLON = re.compile(rb"\s*:\s*")
 _OF_SIGNATURE = [b"i", b"a", b"b", b"bh", b"d", b"h", b"s"]
 _OF_SEAL = [b"i", b"a", b"b", b"cv", b"d", b"s"]
@@ -139,3 +143,22 @@ def newest_of(headers: Iterable[Sequence[bytes]]) -> tuple[int, bool]:
         if instance >= newest:
             newest, has_failed = instance, _tags(value).get(b"cv") == b"fail"
     return newest, has_failed
+
+
+def vouches(one: ArcSet) -> bool:
+    """Did this forwarder find the author authentic? DMARC decides where it was told, else any pass. RFC 8617 §7.2.1.
+
+    Text that cannot be read for certain vouches for nothing: a sender may have had a hand in it.
+    """
+    text = one.results[1][:_RESULTS_READ]
+    for _ in range(_NESTED):
+        plain = _QUOTED.sub(b" ", text)
+        if plain == text:
+            break
+        text = plain
+    if any(mark in text for mark in (b'"', b"(", b")", b"\\")):
+        return False
+    clauses = (_OUTCOME.match(clause) for clause in text.split(b";")[2:])
+    found = [(told.group(1).lower(), told.group(2).lower()) for told in clauses if told]
+    by_dmarc = [outcome for method, outcome in found if method == b"dmarc"]
+    return set(by_dmarc) == {b"pass"} if by_dmarc else any(outcome == b"pass" for _, outcome in found)

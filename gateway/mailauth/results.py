@@ -55,7 +55,7 @@ class ArcResult:
     result: ArcOutcome = "none"
     length: int = 0  #: sets in the chain
     sealers: tuple[str, ...] = ()  #: d= of each seal, the first forwarder's first
-    trusted: bool = False  #: the chain passes and its last sealer is one we trust
+    trusted: bool = False  #: the chain passes, and those we trust at its end found the author authentic
     oldest_results: str = ""  #: the first set's ARC-Authentication-Results, at most 1,000 characters
     reason: str = ""
 

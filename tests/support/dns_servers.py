@@ -152,4 +152,4 @@ def _wait(process: subprocess.Popen[bytes], log: Path, server: Server, zone: str
         except (OSError, dns.exception.DNSException):
             pass
         time.sleep(0.02)
-    raise RuntimeError(f"{process.args} does not answer: {log.read_text('utf-8', 'replace')[-2_000:]}")
+    raise RuntimeError(f"{server} does not answer: {log.read_text('utf-8', 'replace')[-2_000:]}")

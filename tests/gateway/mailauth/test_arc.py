@@ -9,9 +9,11 @@ import pytest
 from gateway.dns.zone import ZoneResolver
 from gateway.mailauth.arc import check_arc
 from gateway.mailauth.results import ArcResult
+from gateway.mailauth.seal import load_sealer
 from gateway.mailauth.settings import AuthSettings
 from tests.gateway.mailauth.mailroom import MAIL, NOW, arc_seal, parsed, resolver, rsa_key, sign
 
+SEALER = load_sealer(rsa_key().private, "us.test", "sel")
 KEY = {"TXT": [rsa_key().record]}
 ONE = arc_seal(sign(), "one.test", b"spf=pass smtp.mailfrom=example.test")
 #: the second forwarder has seen the first one's seal hold
@@ -44,10 +46,39 @@ async def test_two_forwarders() -> None:
     assert "spf=pass" in found.oldest_results
 
 
-@pytest.mark.parametrize(("trusted", "is_trusted"), [("two.test", True), ("one.test", False)])
-async def test_trust_is_in_the_last_sealer(trusted: str, is_trusted: bool) -> None:
-    settings = replace(AuthSettings(), trusted_sealers=frozenset({trusted}))
+@pytest.mark.parametrize(
+    ("trusted", "is_trusted"),
+    [
+        pytest.param({"one.test", "two.test"}, True, id="all"),
+        pytest.param({"two.test"}, False, id="the-last-who-saw-no-pass-itself"),
+        pytest.param({"one.test"}, False, id="the-first-but-not-the-last"),
+        pytest.param(set(), False, id="nobody"),
+    ],
+)
+async def test_trust_goes_down_from_the_last_sealer(trusted: set[str], is_trusted: bool) -> None:
+    settings = replace(AuthSettings(), trusted_sealers=frozenset(trusted))
     assert (await check(TWO, settings=settings)).trusted is is_trusted
+
+
+@pytest.mark.parametrize(
+    ("results", "is_trusted"),
+    [
+        pytest.param(b"dmarc=pass header.from=example.test", True, id="dmarc"),
+        pytest.param(b"spf=pass smtp.mailfrom=example.test", True, id="spf-alone"),
+        pytest.param(b"spf=pass smtp.mailfrom=evil.test; dmarc=fail header.from=example.test", False, id="dmarc-fails"),
+        pytest.param(b"dkim=fail (dkim=pass; dkim=pass) header.d=a.test", False, id="comment"),
+        pytest.param(b'spf=fail smtp.mailfrom="x; spf=pass y"@a.test', False, id="quoted"),
+        pytest.param(b'spf=fail (a "b) smtp.mailfrom="x; spf=pass y"@a.test', False, id="quote-in-comment"),
+        pytest.param(b"spf=fail (a (b) smtp.mailfrom=x; spf=pass", False, id="comment-that-does-not-end"),
+        pytest.param(b"none", False, id="nothing"),
+        pytest.param(b"auth=pass smtp.auth=ann; iprev=pass", False, id="other-methods"),
+    ],
+)
+async def test_a_trusted_sealer_must_have_found_the_author_authentic(results: bytes, is_trusted: bool) -> None:
+    mail = SEALER.sealed(sign(), f"us.test; {results.decode()}", ArcResult(), NOW)
+    settings = replace(AuthSettings(), trusted_sealers=frozenset({"us.test"}))
+    found = await check_arc(parsed(mail), resolver({"sel._domainkey.us.test": KEY}), settings)
+    assert (found.result, found.trusted) == ("pass", is_trusted)
 
 
 async def test_a_body_changed_before_the_last_seal_does_not_matter() -> None:
