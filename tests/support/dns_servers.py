@@ -89,8 +89,26 @@ def authority(zones: Mapping[str, FixtureZone], folder: Path) -> Iterator[Server
 
 
 @contextmanager
-def resolver(zones: Mapping[str, FixtureZone], upstream: Server, folder: Path, *, validates: bool) -> Iterator[Server]:
-    """Unbound in front of an authority; with ``validates`` it trusts the keys of signed zones."""
+def silent_server() -> Iterator[Server]:
+    """It takes every question and answers none."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        udp.bind((LOOPBACK, 0))
+        yield Server(LOOPBACK, udp.getsockname()[1])
+
+
+@contextmanager
+def resolver(
+    zones: Mapping[str, FixtureZone],
+    upstream: Server,
+    folder: Path,
+    *,
+    validates: bool,
+    elsewhere: Mapping[str, Server] | None = None,
+) -> Iterator[Server]:
+    """Unbound in front of an authority; with ``validates`` it trusts the keys of signed zones.
+
+    ``elsewhere`` names zones that another server is asked for.
+    """
     server = Server(LOOPBACK, free_port())
     modules = "validator iterator" if validates else "iterator"
     lines = [
@@ -106,7 +124,8 @@ def resolver(zones: Mapping[str, FixtureZone], upstream: Server, folder: Path, *
         elif validates and zone.is_signed:
             lines.append(f'  trust-anchor: "{_anchor(name, upstream)}"')
     lines += ['  local-zone: "test." nodefault', "remote-control:\n  control-enable: no"]
-    lines += [f'stub-zone:\n  name: "{name}."\n  stub-addr: {upstream.host}@{upstream.port}' for name in zones]
+    asked = {**dict.fromkeys(zones, upstream), **(elsewhere or {})}
+    lines += [f'stub-zone:\n  name: "{name}."\n  stub-addr: {at.host}@{at.port}' for name, at in asked.items()]
     config = folder / "unbound.conf"
     config.write_text("\n".join(lines) + "\n")
     plain = next(name for name, zone in zones.items() if not zone.is_bogus)

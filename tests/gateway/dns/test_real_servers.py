@@ -64,8 +64,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         return tmp_path_factory.mktemp(name)
 
     with (
+        dns_servers.silent_server() as silent,
         dns_servers.authority(ZONES, folder("knot")) as knot,
-        dns_servers.resolver(ZONES, knot, folder("validating"), validates=True) as validating,
+        dns_servers.resolver(
+            ZONES, knot, folder("validating"), validates=True, elsewhere={"mute.test": silent}
+        ) as validating,
         dns_servers.resolver(ZONES, knot, folder("trusting"), validates=False) as trusting,
     ):
         yield World(knot, validating, trusting)
@@ -122,6 +125,14 @@ async def test_a_zone_that_lies_is_could_not_tell_and_never_a_fail(world: World)
     found = await authenticated(world.validating, "bogus.test")
     assert (found.spf_mailfrom.result, found.dkim[0].result, found.dmarc.result) == ("temperror",) * 3
     assert found.dmarc.disposition == ""
+
+
+async def test_a_zone_whose_servers_are_silent_is_could_not_tell(world: World) -> None:
+    mail = sign(MAIL.replace(b"example.test", b"mute.test"), domain="mute.test")
+    sent = envelope(helo="mail.mute.test", mail_from="ann@mute.test")
+    hasty = UpstreamResolver([world.validating], UpstreamSettings(try_s=0.3, rounds=1, total_s=0.5))
+    found = await authenticate(sent, parsed(mail), hasty, AuthSettings("mx.us.test"))
+    assert (found.spf_mailfrom.result, found.dkim[0].result, found.dmarc.result) == ("temperror",) * 3
 
 
 async def test_a_block_list_is_asked(world: World) -> None:
