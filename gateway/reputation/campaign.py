@@ -26,7 +26,12 @@ _NOT_LETTER = re.compile(r"[\W_]+")
 
 def fingerprint(view: MailView) -> bytes | None:
     """Sixteen octets that mails of one campaign share; None when there is too little text to tell."""
-    text = _NOT_LETTER.sub("", stable_text(view))
+    return fingerprint_of(stable_text(view))
+
+
+def fingerprint_of(stable: str) -> bytes | None:
+    """The same, of a text that ``stable_text`` gave."""
+    text = _NOT_LETTER.sub("", stable)
     if len(text) < _SHORTEST:
         return None
     return blake2b(text.encode("utf-8", "replace"), digest_size=16, person=b"mailward camp").digest()

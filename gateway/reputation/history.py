@@ -17,7 +17,7 @@ from gateway.content.psl import registrable, same_organisation
 from gateway.envelope import Envelope
 from gateway.mailauth.results import AuthResults, passing_domains
 from gateway.reputation import bombing, nearness, relations, standing
-from gateway.reputation.campaign import fingerprint, is_trap_campaign, remember_trap
+from gateway.reputation.campaign import fingerprint_of, is_trap_campaign, remember_trap, stable_text
 from gateway.reputation.facts import SenderHistory
 from gateway.reputation.standing import NOTHING, Of, name_of
 from models.view import MailView
@@ -55,7 +55,8 @@ class Texts:
 
 
 def _texts(view: MailView) -> Texts:
-    return Texts(fingerprint(view), nearness.bands(view))
+    stable = stable_text(view)
+    return Texts(fingerprint_of(stable), nearness.bands(stable))
 
 
 def author(content: ContentFacts) -> str:
@@ -122,6 +123,7 @@ def _read(view: StoreView, envelope: Envelope, who: Names, texts: Texts, message
     nearest = address if address.seen else found.get(Of.DOMAIN, NOTHING)
     ham, spam = round(nearest.ham * share), round(nearest.spam * share)
     listed = _entries(view, envelope, who, now_ms)
+    answer = relations.answer(view, message, who.author, envelope, now_ms) if message is not None else ""
     return SenderHistory(
         seen=max(ham + spam, math.ceil(address.seen)),
         ham=ham,
@@ -140,9 +142,8 @@ def _read(view: StoreView, envelope: Envelope, who: Names, texts: Texts, message
         network_spam=network.spam,
         signer_ham=signer.ham,
         signer_spam=signer.spam,
-        is_reply=who.is_proven
-        and message is not None
-        and relations.is_reply(view, message, who.author, envelope, now_ms),
+        is_reply=answer == "expected" and who.is_proven,
+        is_foreign_reply=answer == "other",
     )
 
 
@@ -198,7 +199,7 @@ def record_stranger(
     now_ms = int(envelope.received_at.timestamp() * 1000)
     who = names_of(author(content), envelope, auth)
     if not who.is_proven and (domain := who.author.rpartition("@")[2]):
-        nearness.remember_stranger(txn, nearness.bands(view), registrable(domain) or domain, now_ms)
+        nearness.remember_stranger(txn, nearness.bands(stable_text(view)), registrable(domain) or domain, now_ms)
     if bombing.is_by_program(message, view):
         bombing.count(txn, envelope, now_ms)
 

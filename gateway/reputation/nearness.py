@@ -7,11 +7,11 @@ that expires; rows hold digests alone, from which no text can be had back.
 
 from hashlib import blake2b
 from itertools import pairwise
+from zlib import crc32
 
 import numpy as np
 
-from gateway.reputation.campaign import KEEP_MS, stable_text
-from models.view import MailView
+from gateway.reputation.campaign import KEEP_MS
 from store.changes.engine import StoreTxn, StoreView
 from store.schema import expiring, keys
 
@@ -22,7 +22,7 @@ _BANDS, _ROWS = 8, 4
 _ENOUGH = 2  #: bands that must agree before a text is called the same
 _WIDE_BANDS = 2  #: bands under which strangers are counted
 _FEWEST = 30  #: distinct pairs of words below which texts agree by accident
-_MOST = 800  #: pairs that are read
+_MOST = 400  #: pairs that are read
 _SOURCE = 6  #: octets of a stranger's digest
 _NEAR, _WIDE = keys.FINGERPRINT + b"n", keys.FINGERPRINT + b"w"
 
@@ -33,14 +33,16 @@ _LOW = np.uint64(0xFFFFFFFF)
 _MIX = np.uint64(0x9E3779B1)
 
 
-def bands(view: MailView) -> tuple[bytes, ...]:
-    """Eight digests of which near copies share most; none for a text that is too short. About 0.3 ms for 300 words."""
-    words = stable_text(view).split()[: _MOST + 1]
+def bands(stable: str) -> tuple[bytes, ...]:
+    """Eight digests of which near copies share most; none for a text that is too short. About 0.2 ms for 400 words.
+
+    ``stable`` is what ``campaign.stable_text`` gives.
+    """
+    words = stable.split()[: _MOST + 1]
     pairs = {f"{one} {two}" for one, two in pairwise(words)}
     if len(pairs) < _FEWEST:
         return ()
-    hashed = b"".join(blake2b(pair.encode("utf-8", "replace"), digest_size=4).digest() for pair in pairs)
-    numbers = np.frombuffer(hashed, dtype="<u4").astype(np.uint64)
+    numbers = np.array([crc32(pair.encode("utf-8", "replace")) for pair in pairs], dtype=np.uint64)
     mixed = (numbers[None, :] * _FACTORS[:, None] + _OFFSETS[:, None]) & _LOW
     mixed ^= mixed >> np.uint64(15)
     minima = ((mixed * _MIX) & _LOW).min(axis=1).astype("<u4")

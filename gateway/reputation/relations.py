@@ -7,6 +7,7 @@ addressed to the account that wrote: each of the three alone can be guessed, ove
 
 from collections.abc import Iterable
 from hashlib import blake2b
+from typing import Literal
 
 from gateway.content.hosts import to_ascii
 from gateway.envelope import Envelope
@@ -37,12 +38,18 @@ def record_sent(txn: StoreTxn, account: AccountId, mail: Digest, now_ms: int) ->
         expiring.put_until(txn.kv, _key(mail.message_ids[0]), value, now_ms + KEEP_MS)
 
 
-def is_reply(view: StoreView, message: Message, author: str, envelope: Envelope, now_ms: int) -> bool:
-    """Whether a mail of a proven author answers one that a recipient of it wrote to him: at most six rows read."""
+Answer = Literal["", "expected", "other"]
+
+
+def answer(view: StoreView, message: Message, author: str, envelope: Envelope, now_ms: int) -> Answer:
+    """Whether a mail answers one that a recipient of it wrote, and comes from whom it was written to ("expected") or
+    from somebody else ("other"): at most six rows read. "" for no answer. Whether the author is proven is not asked.
+    """
+    found: Answer = ""
     ids = answered_ids(message)
     accounts = set(_accounts(envelope)) if ids else set()
     if not accounts:
-        return False
+        return found
     wanted = _of_address(author)
     for each in ids:
         row = expiring.get(view.kv, _key(each), now_ms)
@@ -50,8 +57,9 @@ def is_reply(view: StoreView, message: Message, author: str, envelope: Envelope,
             continue
         known = row[4:]
         if any(known[at : at + _ADDRESS_OCTETS] == wanted for at in range(0, len(known), _ADDRESS_OCTETS)):
-            return True
-    return False
+            return "expected"
+        found = "other"
+    return found
 
 
 def answered_ids(message: Message) -> tuple[str, ...]:

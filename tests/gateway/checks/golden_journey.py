@@ -69,6 +69,7 @@ SMUGGLED = (
 CHART = b"<html><body><script>const rows=[1,2,3];draw(rows)</script><p>Sales by month</p></body></html>"
 
 HITS: dict[str, Make] = {
+    "history.foreign-reply": lambda: known(is_foreign_reply=True),
     "campaign.near-trap": lambda: known(near_trap=True),
     "campaign.widespread": lambda: known(strangers=6),
     "flood.sign-ups": lambda: known(seen=0, flood=40),
@@ -130,6 +131,7 @@ HITS: dict[str, Make] = {
 }
 
 MISSES: dict[str, Make] = {
+    "history.foreign-reply": lambda: replace(known(is_foreign_reply=True, ham=3), auth=authenticated("shop.example")),
     "campaign.near-trap": lambda: known(near_trap=True, trap_campaign=True),
     "campaign.widespread": lambda: replace(known(strangers=6), auth=authenticated("shop.example")),
     "flood.sign-ups": lambda: known(seen=4, flood=40),

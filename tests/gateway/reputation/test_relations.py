@@ -91,3 +91,16 @@ async def test_an_answer_is_expected_for_a_while() -> None:
     late = incoming(**ANSWER)
     later = NOW.fromtimestamp((NOW_MS + relations.KEEP_MS) / 1000, NOW.tzinfo)
     assert not await is_reply(store, replace(late, envelope=replace(envelope(), received_at=later)))
+
+
+async def test_an_answer_by_somebody_else_is_told_apart(store: Store) -> None:
+    await sent(store)
+    stranger = incoming("evil.test", **ANSWER | {"From": "Ana Ruiz <ana@evil.test>"})
+    found = await sender_history(
+        store, stranger.envelope, stranger.content, stranger.auth, stranger.view, stranger.message
+    )
+    assert found.is_foreign_reply and not found.is_reply
+    nothing = await sender_history(
+        store, stranger.envelope, stranger.content, stranger.auth, stranger.view, incoming("evil.test").message
+    )
+    assert not nothing.is_foreign_reply
