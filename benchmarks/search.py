@@ -1,12 +1,13 @@
 """What finding mail costs: indexing, searching and opening mailboxes of generated small mails; JSON lines.
 
     python -m benchmarks.search [--mails 1000 10000 100000] [--rounds 40] [--keep FOLDER]
-    python -m benchmarks.search --store sqlite:PATH
+    python -m benchmarks.search --store sqlite:PATH [--anew]
 
 Each mailbox is filled (``benchmarks.mailboxes``), indexed as the job does it, and asked: one word, two words, a
 phrase, the beginning and the inside of words, a word with everything sorted by subject; each with how many there are
 in all, 50 shown. ``opening`` is what a client does first: the newest 50 of the mailbox, with their rows. Words are
-drawn as often as mails say them, from rank 20 on. ``--store`` asks a store that is filled and indexed already.
+drawn as often as mails say them, from rank 20 on. ``--store`` asks a store that is filled already, for mailboxes that
+take long to make.
 """
 
 import argparse
@@ -137,9 +138,11 @@ async def measure(url: str, mails: int, rounds: int, seed: int) -> None:
     print(json.dumps(results), flush=True)
 
 
-async def measure_filled(url: str, rounds: int, seed: int) -> None:
+async def measure_filled(url: str, rounds: int, seed: int, *, anew: bool) -> None:
     kv = await open_kv(url)
     store = Store(kv, Blobs(kv), Announcer())
+    if anew:
+        await Indexer(store).start_over(ACCOUNT)
     results = await indexed(store) | await ask(store, rounds, seed)
     await store.close()
     print(json.dumps(results), flush=True)
@@ -152,9 +155,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=3)
     parser.add_argument("--keep", type=Path, help="folder for the stores, which then stay")
     parser.add_argument("--store", help="URL of a store that benchmarks.mailboxes has filled")
+    parser.add_argument("--anew", action="store_true", help="with --store: make its index anew, and measure that")
     given = parser.parse_args()
     if given.store:
-        asyncio.run(measure_filled(given.store, given.rounds, given.seed))
+        asyncio.run(measure_filled(given.store, given.rounds, given.seed, anew=given.anew))
         return
     with tempfile.TemporaryDirectory() as folder:
         for mails in given.mails:

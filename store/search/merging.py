@@ -34,12 +34,16 @@ def due(generation: Generation, gone: Numbers) -> tuple[Segment, ...]:
     each = generation.segments
     levels = [level(one.mails) for one in each]
     best: tuple[Segment, ...] = ()
-    for start in range(len(each)):
-        end = start
-        while end < len(each) and levels[end] <= levels[start]:
-            end += 1
-        if end - start >= FAN and (not best or levels[start] < level(best[0].mails)):
-            best = each[start : start + FAN]
+    for start, rank in enumerate(levels):
+        equal = 0
+        for end in range(start, len(each)):
+            if levels[end] > rank:
+                break
+            equal += levels[end] == rank  # smaller ones between them, left by what was destroyed, come along
+            if equal == FAN:
+                if not best or rank < level(best[0].mails):
+                    best = each[start : end + 1]
+                break
     if best or not len(gone):
         return best
     for one in each:
