@@ -14,12 +14,12 @@ from gateway.reply import (
     RELAY_DENIED,
     Reply,
 )
-from store.accounts import directory, domains
+from store.accounts import directory
 from store.accounts.directory import Alias, Group
-from store.accounts.domains import Domain
 from store.changes.engine import AccountId, Store, StoreTxn
 from store.kv.contract import StoreUnavailable
-from store.mail import quota
+from store.mail import domains, quota
+from store.mail.domains import Domain
 from tests.support.mail_store import new_account, new_store
 
 TARGET = RelayTarget("mail.example", 2525)
