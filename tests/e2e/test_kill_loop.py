@@ -1,5 +1,6 @@
 """The short form of ``python -m benchmarks.kill_workers``: a worker killed again and again under load."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,12 @@ import pytest
 from benchmarks.kill_workers import torment
 
 
-@pytest.mark.parametrize(("backend", "blobs"), [("sqlite", "files:blobs"), ("postgres", "")])
+_NIGHTLY = pytest.mark.skipif(not os.environ.get("MAILWARD_NIGHTLY"), reason="takes long; set MAILWARD_NIGHTLY=1")
+
+
+@pytest.mark.parametrize(
+    ("backend", "blobs"), [("sqlite", "files:blobs"), pytest.param("postgres", "", marks=_NIGHTLY)]
+)
 def test_workers_killed_again_and_again_lose_no_acknowledged_mail(
     backend: str, blobs: str, tmp_path: Path, dns: str, request: pytest.FixtureRequest
 ) -> None:
