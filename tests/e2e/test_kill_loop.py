@@ -7,7 +7,6 @@ import pytest
 
 from benchmarks.kill_workers import torment
 
-
 _NIGHTLY = pytest.mark.skipif(not os.environ.get("MAILWARD_NIGHTLY"), reason="takes long; set MAILWARD_NIGHTLY=1")
 
 
