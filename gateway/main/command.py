@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from gateway.main import compliance_commands, key_commands, people_commands, store_commands
+from gateway.main.overview import Overview
 
 CONFIG = click.option(
     "--config", "config_path", type=click.Path(path_type=Path, dir_okay=False), help="Configuration file (TOML)."
@@ -16,7 +17,7 @@ CONFIG = click.option(
 JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for machines.")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Overview, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="mailward")
 def main() -> None:
     """Mail security gateway: judges mail, keeps it, serves it, and shows why."""
