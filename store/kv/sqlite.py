@@ -61,6 +61,7 @@ class _Reader:
             if not ticket.is_abandoned:
                 self._serve(ticket)
                 deliver([ticket])
+            del ticket  # and with it a body and a result that may be megabytes of a mail
         self.connection.close(True)
 
     def _serve(self, ticket: Ticket) -> None:
