@@ -7,12 +7,12 @@ import pytest
 
 from benchmarks.kill_workers import torment
 
-_NIGHTLY = pytest.mark.skipif(not os.environ.get("MAILWARD_NIGHTLY"), reason="takes long; set MAILWARD_NIGHTLY=1")
+STORES = [("sqlite", "files:blobs")]
+if os.environ.get("MAILWARD_NIGHTLY"):
+    STORES.append(("postgres", ""))
 
 
-@pytest.mark.parametrize(
-    ("backend", "blobs"), [("sqlite", "files:blobs"), pytest.param("postgres", "", marks=_NIGHTLY)]
-)
+@pytest.mark.parametrize(("backend", "blobs"), STORES)
 def test_workers_killed_again_and_again_lose_no_acknowledged_mail(
     backend: str, blobs: str, tmp_path: Path, dns: str, request: pytest.FixtureRequest
 ) -> None:
