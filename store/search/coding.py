@@ -47,6 +47,8 @@ def decode(octets: bytes | memoryview) -> Numbers:
         return np.zeros(0, dtype=np.int64)
     if not len(ends) or ends[-1] != len(raw) - 1:
         raise Damaged("numbers end in the middle of one")
+    if len(ends) == len(raw):
+        return raw.astype(np.int64)
     starts = np.concatenate((np.zeros(1, dtype=np.int64), ends[:-1] + 1))
     longest = int((ends - starts).max()) + 1
     if longest > _LONGEST:

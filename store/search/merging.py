@@ -75,12 +75,13 @@ class Source:
         self.position = found[0] + b"\x00"
         block = segment.read_block(found[1])
         terms = block.terms()
-        places = segment.places_of(view, self.id, terms)
+        read = segment.chunks(view, self.id)
+        places = segment.places_of(read, terms)
         self.postings = Postings(
             block.row.terms.split(b"\n"),
             terms.mails,
-            segment.mails_of(view, self.id, terms),
-            segment.fields_of(view, self.id, terms),
+            segment.mails_of(read, terms),
+            segment.fields_of(read, terms),
             places.counts,
             places.places,
         )
