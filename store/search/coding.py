@@ -79,6 +79,33 @@ def sums(steps: Numbers, counts: Numbers) -> Numbers:
     return found
 
 
+def decode_sums(octets: bytes, counts: Numbers) -> Numbers:
+    """``sums`` of ``decode``, in fewer steps: what is asked most. Raises Damaged."""
+    raw = np.frombuffer(octets, dtype=np.uint8)
+    parts = (raw & 0x7F).astype(np.int64)
+    more = np.flatnonzero(raw >= 0x80) + 1  #: octets that go on with the number before
+    if len(more) and more[-1] == len(raw):
+        raise Damaged("numbers end in the middle of one")
+    if len(raw) - len(more) != int(counts.sum()):
+        raise Damaged("there are other numbers than there should be")
+    is_end = raw < 0x80
+    shifted = more
+    for _ in range(_LONGEST):
+        if not len(shifted):
+            break
+        parts[shifted] <<= 7
+        shifted = shifted[~is_end[shifted]] + 1
+    else:
+        raise Damaged("a number is too long")
+    total = np.cumsum(parts, out=parts)
+    if len(more):
+        total = total[is_end]
+    firsts = np.cumsum(counts) - counts
+    before = np.where(firsts > 0, total[firsts - 1], 0)
+    found: Numbers = total - np.repeat(before, counts) if len(counts) > 1 else total
+    return found
+
+
 def pieces(starts: Numbers, counts: Numbers) -> Numbers:
     """The positions of several stretches, one after another."""
     found: Numbers = np.repeat(starts - (np.cumsum(counts) - counts), counts) + np.arange(int(counts.sum()))

@@ -254,20 +254,19 @@ class Judge:
             there = one.column(IDS, len(places))
             column = one.column(name, len(places))
             if there is not None and column is not None:
-                at = ids[places] - one.segment.first
-                found[places], is_open[places] = column[at], ~there[at]
+                offsets = ids[places] - one.segment.first
+                found[places], is_open[places] = column[offsets], ~there[offsets]
                 continue
             order = np.argsort(ids[places], kind="stable")
             for block, wanted, held in columns.blocks_with(self.view, one.segment.id, ids[places[order]]):
+                values = beginnings(block.texts(name)) if name in SORT_TEXTS else block.table[name]
                 where = places[order[wanted]]
-                texts = block.texts(name) if name in SORT_TEXTS else []
-                found[where] = beginnings([texts[each] for each in held.tolist()]) if texts else block.table[name][held]
-                is_open[where] = False
+                found[where], is_open[where] = values[held], False
         for at in np.flatnonzero(is_open).tolist():
             row = self._sort_row(int(ids[at]))
             if row is not None:
-                in_texts = name in SORT_TEXTS
-                found[at] = beginnings([_text(row, name)])[0] if in_texts else table_of([row])[name][0]
+                value = beginnings([_text(row, name)]) if name in SORT_TEXTS else table_of([row])[name]
+                found[at] = value[0]
         return found
 
     def texts(self, ids: Numbers, name: str) -> list[str]:

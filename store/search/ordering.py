@@ -9,6 +9,7 @@ import numpy as np
 from store.search.coding import Numbers
 from store.search.document import NO_DATE
 from store.search.judge import Judge
+from store.search.reader import Ids
 
 
 class SortBy(Enum):
@@ -72,7 +73,8 @@ def in_front(judge: Judge, ids: Numbers, sort: Sequence[SortKey], enough: int) -
     key = sort[0]
     values = judge.column(ids, _TEXTS[key.by]) if key.by in _TEXTS else _rising(judge, ids, key)
     values = values if key.is_ascending else -values
-    return ids[values <= np.partition(values, enough - 1)[enough - 1]]
+    is_in_front: Ids = values <= np.partition(values, enough - 1)[enough - 1]
+    return ids[is_in_front]
 
 
 def _values(judge: Judge, ids: Numbers, key: SortKey) -> Numbers:

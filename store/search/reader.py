@@ -91,8 +91,10 @@ class SegmentReader:
 
     def mails(self, terms: Terms) -> Numbers:
         """The mails of each term, less the first of the segment."""
-        found = segment.mails_of(self.chunk, terms) - self.segment.first
-        if len(found) and (int(found.min()) < 0 or int(found.max()) >= self.span):
+        found = segment.mails_of(self.chunk, terms)
+        found -= self.segment.first
+        ends = np.cumsum(terms.mails)
+        if len(found) and (int(found[ends - terms.mails].min()) < 0 or int(found[ends - 1].max()) >= self.span):
             raise Damaged(f"segment {self.segment.id} names mails that it does not have")
         return found
 
