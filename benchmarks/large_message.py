@@ -4,8 +4,9 @@
 
 The worker of a real ``mailward serve`` with one worker. The figures are its resident set in MB: before, at its highest
 (the kernel's own mark, so no peak is missed), and afterwards. Up to 256 MB of the store's file are mapped and count as
-resident as long as the machine has room; ``own`` is without them (RssAnon, looked at every 5 ms). The store alone is
-measured by ``benchmarks.blob_memory``.
+resident as long as the machine has room; ``own`` is without them (RssAnon, looked at every 5 ms), ``own_settled`` some
+quiet seconds later, when the worker has given back what it could. The store alone is measured by
+``benchmarks.blob_memory``.
 """
 
 import argparse
@@ -13,11 +14,13 @@ import json
 import os
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 from imapclient import IMAPClient  # type: ignore[import-untyped]
 
 from benchmarks.kill_workers import USER, ZONE, signed_in
+from gateway.main.memory import QUIET_S
 from tests.support.gateway import Gateway, dns_server, serving
 from tests.support.letters import letter
 from tests.support.sending import send_once
@@ -44,6 +47,9 @@ class Meter:
     def _read(self, name: str) -> int:
         line = next(line for line in self._status.read_text().splitlines() if line.startswith(name))
         return round(int(line.split()[1]) * 1024 / _MEGABYTE)
+
+    def own(self) -> int:
+        return self._read("RssAnon")
 
     def result(self) -> dict[str, int]:
         self._stop.set()
@@ -74,6 +80,8 @@ def through_gateway(gateway: Gateway, megabytes: int, rounds: int) -> dict[str, 
     for number in range(rounds):
         send_once(address, _letter(number, megabytes))
     found = {"smtp_in": meter.result()}
+    time.sleep(QUIET_S + 3.0)
+    found["smtp_in"] |= {"own_settled": meter.own()}
     with signed_in(gateway) as client:
         large = _largest(client)
         meter = Meter(worker)

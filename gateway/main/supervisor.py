@@ -10,6 +10,7 @@ import structlog
 
 from gateway.config import Config, ConfigError, Listen, host_and_port
 from gateway.main import worker
+from gateway.main.memory import give_back_large_blocks
 from gateway.main.worker import Sockets, bind
 from gateway.net.tls import TlsUnusable
 from models.errors import ArtefactError
@@ -142,6 +143,7 @@ def _live(config: Config, addresses: Addresses, number: int, pipe: int, lifeline
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         sys.setswitchinterval(SWITCH_S)
+        give_back_large_blocks()
         sockets = Sockets({s: [bind(a, shared=True) for a in each] for s, each in addresses.items()})
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(worker.run_until_signalled(config, sockets, lifeline, lambda: _tell(pipe)))
