@@ -9,6 +9,7 @@ another are proved by their places.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ from store.search.state import Generation
 from store.search.words import Match, Piece, single_word
 
 _AT_ONCE = 1_000_000  #: mails of terms decoded in one go
+_BLOCKS_TOGETHER = 64
 _SPARSE = 32  #: bits of a number that says where a found mail is
 
 
@@ -87,8 +89,8 @@ def _held(one: SegmentReader, needle: Needle) -> _Held:
     if len(needle.pieces) > 1:
         _phrase(one, needle, found)
         return _Held.of(found)
-    for terms in _matching(one, needle.pieces[0]):
-        _add(one, terms, needle.fields, found)
+    for some in _together(_matching(one, needle.pieces[0])):
+        _add(one, some, needle.fields, found)
     word = single_word(needle.pieces) if needle.has_stems else None
     if word is not None and not word.isdigit():
         _stemmed(one, word, needle.fields, found)
@@ -193,6 +195,12 @@ _MAIL_BITS = 20  #: of position and field in a spot: 17 and 3
 
 def _bits(fields: frozenset[Field]) -> int:
     return sum(1 << field for field in fields)
+
+
+def _together(each: Iterator[Terms]) -> Iterator[Terms]:
+    """The terms of many blocks at a time."""
+    while some := list(islice(each, _BLOCKS_TOGETHER)):
+        yield Terms.joined(some)
 
 
 def _portions(terms: Terms) -> Iterator[Terms]:
