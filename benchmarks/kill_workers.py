@@ -35,6 +35,7 @@ from tests.support.letters import letter
 from tests.support.sending import send_once
 
 USER = "ana@example.com"
+READY_S = 60.0  #: for a worker to be ready after the last kill
 FOLDERS = ("INBOX", "Junk", "Archive")
 LARGE = "Minutes of the meeting, line by line, as they were taken.\n" * 3_000
 ZONE = Zone.of(
@@ -170,7 +171,17 @@ def _flag(account: str, email: str) -> dict[str, object]:
 
 @contextlib.contextmanager
 def signed_in(gateway: Gateway) -> Iterator[IMAPClient]:
-    with IMAPClient(*gateway.listen["imap"], ssl=False, timeout=60) as client:
+    """Nobody listens while all workers are being replaced, so this waits for one."""
+    until = time.monotonic() + READY_S
+    while True:
+        try:
+            client = IMAPClient(*gateway.listen["imap"], ssl=False, timeout=60)
+            break
+        except OSError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.2)
+    with client:
         client.login(USER, PASSWORD)
         yield client
 

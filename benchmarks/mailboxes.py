@@ -2,8 +2,8 @@
 
     python -m benchmarks.mailboxes URL COUNT [--seed 1]
 
-makes an account ``bob@b.example`` with COUNT mails in its inbox in the store that URL names (new and empty), as
-``store.url`` writes it. ``Letters`` makes the mails (the same seed makes the same ones), ``fill`` puts them into an
+makes an account ``bob@b.example`` with COUNT mails in its inbox in the store that URL names, as ``store.url`` writes it;
+one that was interrupted is filled further. ``Letters`` makes the mails (the same seed makes the same ones), ``fill`` puts them into an
 account without the reception: in large transactions, straight to the rows that ``store.mail.emails.add`` writes, so
 that a million mails take minutes and ``mailward fsck`` finds nothing wrong.
 """
@@ -45,7 +45,8 @@ WORDS_A_LINE = 12
 VOCABULARY = 60_000
 PEOPLE = 2_000
 THREAD_MAILS = 4  #: every second thread has so many, the others one
-MAILS_A_TRANSACTION = 500
+MAILS_A_TRANSACTION = 2_000
+LOGIN = "bob@b.example"
 
 _COMMON = [
     "the",
@@ -326,8 +327,9 @@ def vocabulary(size: int = VOCABULARY) -> list[str]:
 class Letters:
     """Endless small mails of about 1.2 kB; words follow Zipf's law, every 25th mail has an attachment."""
 
-    def __init__(self, seed: int = 1, size: int = VOCABULARY) -> None:
-        self._chance = np.random.default_rng(seed)
+    def __init__(self, seed: int = 1, size: int = VOCABULARY, first: int = 0) -> None:
+        """``first``: the number of the first, and its date after it; others than those that begin at nought."""
+        self._chance = np.random.default_rng(seed if not first else (seed, first))
         self.words = vocabulary(size)
         ranks = np.arange(2, size + 2, dtype=np.float64)
         weights = 1 / ranks
@@ -341,7 +343,7 @@ class Letters:
             for i in range(PEOPLE)
         ]
         self._plain: Digest | None = None
-        self._made = 0
+        self._made = first
 
     def __iter__(self) -> Iterator[Letter]:
         while True:
@@ -453,10 +455,11 @@ async def fill(
     *,
     told: Callable[[int], None] = lambda _: None,
 ) -> None:
-    """Put ``count`` mails, all read, into an empty mailbox; ``told`` is called with how many are in so far."""
-    stream = iter(letters or Letters())
-    filled = 0
-    at = _Filling(uid=1)
+    """Fill a mailbox up to ``count`` mails, all read; ``told`` is called with how many are in so far."""
+    counts = await store.read(lambda view: mailboxes.counts(view.account(account), mailbox))
+    filled = counts.total
+    stream = iter(letters or Letters(first=filled))
+    at = _Filling(counts.uid_next, filled, counts.threads, counts.octets)
     while filled < count:
         batch = list(islice(stream, min(MAILS_A_TRANSACTION, count - filled)))
         staged = [await store.blobs.stage(letter.octets) for letter in batch]
@@ -508,13 +511,17 @@ def _thread(txn: AccountTxn, mailbox: MailboxId, email_id: int, letter: Letter, 
 
 
 async def open_filled(url: str, count: int, seed: int = 1, *, told: Callable[[int], None] = lambda _: None) -> Store:
-    """A new store with ``bob@b.example`` and his ``count`` mails; the caller closes it."""
+    """A store with ``bob@b.example`` and his ``count`` mails, new or filled further; the caller closes it."""
     kv = await open_kv(url)
     store = Store(kv, Blobs(kv), Announcer())
-    account = await store.write(lambda txn: accounts.create(txn, "bob@b.example", "Bob", "", START_MS // 1000))
-    inbox = await store.read(lambda view: mailboxes.with_role(view.account(account.id), "inbox"))
+    account = await store.read(lambda view: accounts.find(view, LOGIN))
+    if account is None:
+        account = await store.write(lambda txn: accounts.create(txn, LOGIN, "Bob", "", START_MS // 1000))
+    bob = account.id
+    inbox = await store.read(lambda view: mailboxes.with_role(view.account(bob), "inbox"))
     assert inbox is not None
-    await fill(store, account.id, inbox.id, count, Letters(seed), told=told)
+    counts = await store.read(lambda view: mailboxes.counts(view.account(bob), inbox.id))
+    await fill(store, bob, inbox.id, count, Letters(seed, first=counts.total), told=told)
     return store
 
 

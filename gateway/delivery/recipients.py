@@ -21,12 +21,12 @@ from gateway.reply import (
     Reply,
 )
 from gateway.traps.matching import Traps
-from store.accounts import directory, domains
+from store.accounts import directory
 from store.accounts.directory import Reached
-from store.accounts.domains import of_address
 from store.changes.engine import Store, StoreView
 from store.kv.contract import ReadTxn
-from store.mail import quota
+from store.mail import domains, quota
+from store.mail.domains import of_address
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ def stamp(octets: bytes, message: Message, new_headers: Sequence[tuple[str, str]
     start, end = message.root.header_start, message.root.body_start
     kept = b"".join(field for field in _fields(octets[start:end]) if not is_forged(field, authserv_id))
     top = b"".join(render_field(name, value) for name, value in new_headers)
-    return top + kept + octets[end:]
+    return b"".join((top, kept, memoryview(octets)[end:]))  # a large body is copied once
 
 
 def is_forged(field: bytes, authserv_id: str) -> bool:

@@ -17,6 +17,7 @@ from gateway.main import (
     store_commands,
     trap_commands,
 )
+from gateway.main.overview import Overview
 
 CONFIG = click.option(
     "--config", "config_path", type=click.Path(path_type=Path, dir_okay=False), help="Configuration file (TOML)."
@@ -24,7 +25,7 @@ CONFIG = click.option(
 JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for machines.")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Overview, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="mailward")
 def main() -> None:
     """Mail security gateway: judges mail, keeps it, serves it, and shows why."""
@@ -263,18 +264,14 @@ def config_example() -> None:
     click.echo(EXAMPLE, nl=False)
 
 
-for group in (compliance_commands.audit, compliance_commands.hold, compliance_commands.retention):
-    main.add_command(group)
-for group in (people_commands.user, people_commands.domain, people_commands.alias, people_commands.group):
-    main.add_command(group)
-for group in (policy_commands.allow, policy_commands.block, policy_commands.rule):
-    main.add_command(group)
-main.add_command(compliance_commands.erase)
-for group in (trap_commands.trap, trap_commands.pyzor):
-    main.add_command(group)
-main.add_command(signal_commands.signals)
-
+ELSEWHERE: tuple[click.Command, ...] = (
+    *(people_commands.user, people_commands.domain, people_commands.alias, people_commands.group),
+    *(policy_commands.allow, policy_commands.block, policy_commands.rule, signal_commands.signals),
+    *(trap_commands.trap, trap_commands.pyzor),
+    *(compliance_commands.retention, compliance_commands.hold, compliance_commands.erase, compliance_commands.audit),
+    *(store_commands.store, store_commands.fsck, store_commands.backup, store_commands.restore),
+)
+for command in ELSEWHERE:
+    main.add_command(command)
 for command in (key_commands.key, key_commands.rekey):
     store_commands.store.add_command(command)
-for command in (store_commands.store, store_commands.fsck, store_commands.backup, store_commands.restore):
-    main.add_command(command)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from gateway.main.overview import Listed
+
 PLACES = ("inbox", "drafts", "sent", "junk", "trash", "archive", "quarantine")
 STORE = click.option(
     "--config", "config_path", type=click.Path(path_type=Path), required=True, help="Configuration file."
@@ -15,7 +17,7 @@ BY = click.option("--by", default="command line", help="Who does this, for the a
 DAY = click.DateTime(formats=["%Y-%m-%d"])
 
 
-@click.group()
+@click.group(cls=Listed)
 def audit() -> None:
     """The audit trail: who did what, sealed entry by entry."""
 
@@ -80,7 +82,7 @@ def audit_export(config_path: Path, names: bool) -> None:
     sys.exit(export(config_path, names=names))
 
 
-@click.group()
+@click.group(cls=Listed)
 def hold() -> None:
     """Legal holds: mail that must not go, whoever deletes it."""
 
@@ -185,7 +187,7 @@ def hold_export(case: str, target: Path, config_path: Path, by: str) -> None:
     sys.exit(export_hold(config_path, case, target, by))
 
 
-@click.group()
+@click.group(cls=Listed)
 def retention() -> None:
     """How long mail is kept at least, and when it goes by itself."""
 

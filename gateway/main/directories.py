@@ -13,10 +13,11 @@ from gateway.main.failures import told_plainly
 from gateway.main.people import Refused, account_of, change, checked_address, is_ours, note
 from gateway.settings import Config
 from store.accounts import account as accounts
-from store.accounts import directory, domains
+from store.accounts import directory
 from store.accounts.directory import Alias, Group
-from store.accounts.domains import Domain, of_address
 from store.changes.engine import Store, StoreTxn, StoreView
+from store.mail import domains
+from store.mail.domains import Domain, of_address
 
 _NOT_IN_NAMES = frozenset(' \t\r\n@/:\\,;<>"')
 

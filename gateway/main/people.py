@@ -14,16 +14,16 @@ from gateway.main.failures import told_plainly
 from gateway.main.services import utc_now
 from gateway.settings import Config
 from store.accounts import account as accounts
-from store.accounts import directory, domains, removal
+from store.accounts import directory, removal
 from store.accounts.account import Account, AddressTaken
 from store.accounts.directory import Circular, TooManyTargets
-from store.accounts.domains import of_address
 from store.accounts.login import hash_password
 from store.accounts.removal import Left
 from store.audit import chain
 from store.changes.engine import Store, StoreTxn, StoreView
 from store.kv.contract import ReadTxn
-from store.mail import quota
+from store.mail import domains, quota
+from store.mail.domains import of_address
 from store.mail.quota import INHERIT
 
 SHORTEST_PASSWORD = 8

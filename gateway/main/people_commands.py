@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from gateway.main.overview import Listed
+
 STORE = click.option(
     "--config", "config_path", type=click.Path(path_type=Path), required=True, help="Configuration file."
 )
@@ -40,7 +42,7 @@ def _password(from_stdin: bool) -> str:
     return sys.stdin.readline().rstrip("\r\n") if from_stdin else str(click.prompt("Password", hide_input=True))
 
 
-@click.group()
+@click.group(cls=Listed)
 def user() -> None:
     """Accounts."""
 
@@ -122,7 +124,7 @@ def user_remove(address: str, config_path: Path, yes: bool) -> None:
     sys.exit(remove_user(config_path, address))
 
 
-@click.group()
+@click.group(cls=Listed)
 def domain() -> None:
     """Domains whose mail is kept here, beside those of the configuration."""
 
@@ -189,7 +191,7 @@ def domain_remove(name: str, config_path: Path) -> None:
     sys.exit(remove_domain(config_path, name))
 
 
-@click.group()
+@click.group(cls=Listed)
 def alias() -> None:
     """Addresses that lead to others."""
 
@@ -234,7 +236,7 @@ def alias_remove(address: str, config_path: Path) -> None:
     sys.exit(remove_alias(config_path, address))
 
 
-@click.group()
+@click.group(cls=Listed)
 def group() -> None:
     """Groups: addresses with members, and a say in who may write to them."""
 

@@ -5,13 +5,15 @@ from pathlib import Path
 
 import click
 
+from gateway.main.overview import Listed
+
 STORE = click.option(
     "--config", "config_path", type=click.Path(path_type=Path), required=True, help="Configuration file."
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for machines.")
 
 
-@click.group()
+@click.group(cls=Listed)
 def store() -> None:
     """The store: its size, its schema, moving it."""
 
@@ -97,7 +99,7 @@ def fsck(config_path: Path, mend: bool, as_json: bool) -> None:
     sys.exit(check_store(config_path, mend=mend, as_json=as_json))
 
 
-class _MakeByDefault(click.Group):
+class _MakeByDefault(Listed):
     """``mailward backup FOLDER`` is ``mailward backup make FOLDER``."""
 
     def resolve_command(

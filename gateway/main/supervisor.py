@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import select
 import signal
 import sys
 from collections.abc import Callable
@@ -10,17 +11,19 @@ import structlog
 
 from gateway.config import ConfigError, host_and_port
 from gateway.main import worker
+from gateway.main.memory import give_back_large_blocks
 from gateway.main.worker import Sockets, bind
 from gateway.net.tls import TlsUnusable
 from gateway.settings import Config, Listen
 from models.errors import ArtefactError
-from store.kv.contract import StoreError
+from store.kv.contract import StoreError, StoreUnavailable
 
 log = structlog.get_logger()
 
 SERVICES = ("smtp", "imap", "imaps", "http", "https")
 STILLBIRTHS = 5  #: workers in a row that died before they were ready, after which the supervisor gives up
 STOP_S = 20.0
+PAUSES_S = (1.0, 2.0, 5.0, 10.0, 30.0)  #: of a worker that found the store away, before it looks again; the last stays
 
 #: How long a thread may keep the interpreter. SQLite's thread gives it up at every step, so with Python's 5 ms a
 #: write beside a busy loop takes 60 ms; with this, 20.
@@ -61,6 +64,7 @@ class Supervisor:
         self._pids: dict[int, int] = {}
         self._pipes: dict[int, int] = {}  #: on which workers that replaced others say they are ready
         self._stillbirths = 0
+        self._turned_away: dict[int, int] = {}  #: how often in a row a worker's replacements found no store
         self._stopping = False
         #: Nothing is ever written to it: when the supervisor is gone, however it went, workers read its end and stop.
         self._lifeline, self._held_open = os.pipe()
@@ -101,16 +105,30 @@ class Supervisor:
         if exit_code == worker_refused:
             self._stop()  # it said why; starting it again would only repeat it
             return 1
+        if exit_code == store_away:
+            self._spawn_replacement(number, self._pause(number, was_ready=was_ready))
+            return 0
         log.error("worker.died", worker=number, exit_code=exit_code)
         self._stillbirths = 0 if was_ready else self._stillbirths + 1
         if self._stillbirths == STILLBIRTHS:
             log.error("supervisor.gives_up", never_ready=STILLBIRTHS)
             self._stop()
             return 1
-        pipe = self._spawn(number)
+        self._spawn_replacement(number)
+        return 0
+
+    def _pause(self, number: int, *, was_ready: bool) -> float:
+        """Seconds until this worker's next replacement looks for the store: the others may still serve meanwhile."""
+        times = 0 if was_ready else self._turned_away.get(number, -1) + 1
+        self._turned_away[number] = times
+        pause_s = PAUSES_S[min(times, len(PAUSES_S) - 1)]
+        log.error("worker.store_away", worker=number, again_in_s=pause_s)
+        return pause_s
+
+    def _spawn_replacement(self, number: int, pause_s: float = 0.0) -> None:
+        pipe = self._spawn(number, pause_s)
         pid = next(pid for pid, its_number in self._pids.items() if its_number == number)
         self._pipes[pid] = pipe
-        return 0
 
     def _stop(self, *_: object) -> None:
         self._stopping = True
@@ -120,33 +138,39 @@ class Supervisor:
             except ProcessLookupError:
                 continue
 
-    def _spawn(self, number: int) -> int:
-        """Fork a worker; the read end of the pipe on which it says it is ready."""
+    def _spawn(self, number: int, pause_s: float = 0.0) -> int:
+        """Fork a worker; the read end of the pipe on which it says it is ready. It waits before it starts."""
         reading, writing = os.pipe()
         pid = os.fork()
         if pid == 0:
             os.close(reading)
             os.close(self._held_open)
-            _live(self._config, self._addresses, number, writing, self._lifeline)
+            _live(self._config, self._addresses, number, writing, self._lifeline, pause_s)
         os.close(writing)
         self._pids[pid] = number
         return reading
 
 
 worker_refused = 3  #: exit code of a worker that cannot start for a reason only the operator can mend
+store_away = 4  #: exit code of one that found the store away, which may be back in a moment
 
 
-def _live(config: Config, addresses: Addresses, number: int, pipe: int, lifeline: int) -> None:
+def _live(config: Config, addresses: Addresses, number: int, pipe: int, lifeline: int, pause_s: float) -> None:
     """A forked worker's life. Never returns."""
     code = 1
     try:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+        select.select([lifeline], [], [], pause_s)  # a signal to stop, or the supervisor's end, ends it
         sys.setswitchinterval(SWITCH_S)
+        give_back_large_blocks()
         sockets = Sockets({s: [bind(a, shared=True) for a in each] for s, each in addresses.items()})
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(worker.run_until_signalled(config, sockets, lifeline, lambda: _tell(pipe)))
         code = 0
+    except StoreUnavailable as error:
+        print(f"mailward: {error}", file=sys.stderr)
+        code = store_away
     except (ConfigError, ArtefactError, TlsUnusable, StoreError, OSError) as error:
         print(f"mailward: {error}", file=sys.stderr)
         code = worker_refused

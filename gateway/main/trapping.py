@@ -12,7 +12,8 @@ from gateway.main.people import Refused, WrongUsage, change, is_ours, note
 from gateway.settings import Config
 from gateway.traps.matching import Traps
 from gateway.traps.seeds import PLACES, local_parts
-from store.accounts import directory, domains
+from store.accounts import directory
+from store.mail import domains
 from store.changes.engine import Store, StoreTxn, StoreView
 from store.kv.contract import ReadTxn
 from store.policy import traps

@@ -16,6 +16,7 @@ from gateway.config import networks_of
 from gateway.delivery.commit import Outcome
 from gateway.dns.resolver import Resolver
 from gateway.mailauth.authenticate import warm_up
+from gateway.main.memory import Trimmer
 from gateway.main.services import Clock, Services, build, utc_now
 from gateway.main.work import runner_of
 from gateway.net.tls import self_signed, server_context
@@ -86,9 +87,8 @@ async def start(
     """Open everything and listen: SMTP first. Raises ConfigError, ArtefactError, StoreError, TlsUnusable."""
     services = await build(config, clock=clock, announce=announce, resolver=resolver)
     tls = tls_of(config, clock)
-    smtp = SmtpServer(
-        Edge(services.resolve, services.begin, services.reception.receive, services.admit), smtp_settings(config), tls
-    )
+    receive = Trimmer(services.reception.receive).receive
+    smtp = SmtpServer(Edge(services.resolve, services.begin, receive, services.admit), smtp_settings(config), tls)
     for sock in sockets.of("smtp"):
         await smtp.start(sock)
     imap = ImapServer(

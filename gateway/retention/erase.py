@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 
 import msgspec
 from msgspec.structs import replace
-from store.accounts.removal import Left
 
 from gateway.outbound import relay
 from gateway.retention.person import Person
 from store.accounts import account as accounts
 from store.accounts import directory, removal
+from store.accounts.removal import Left
 from store.audit import people
 from store.changes.engine import Store, StoreTxn, StoreView
 from store.labels import rows as labels
@@ -241,7 +241,7 @@ def _reputation(txn: Either, who: Person, after: bytes) -> Step:
 def _policy(txn: Either, who: Person, after: bytes) -> Step:
     """Entries about them; what they made for others stays without their name."""
     step = Step()
-    for key, row in _rows(txn, keys.POLICY, after, step):
+    for _, row in _rows(txn, keys.POLICY, after, step):
         if not who.is_in(row):
             continue
         step.erased += 1

@@ -138,7 +138,7 @@ class Session:
         """By the mailbox itself, some mails at a time, when the log does not reach back far enough."""
         view, account, since = state.view, state.account.id, state.view.modseq
         if view.head:
-            raise Disconnect("the mailbox changed too much meanwhile; select it again")
+            await complete(self.store, account, view)  # who left is remembered for longer than who changed
         known, last_uid = view.uids[:], view.last_uid
         first: int | None = None
         for at in range(0, max(len(known), 1), MOST_CHANGES):

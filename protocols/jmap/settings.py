@@ -19,9 +19,7 @@ class JmapSettings:
     scan_rows: int = 3_000_000  #: emails whose rows or places one query may look at
     search_octets: int = 64_000_000  #: of mails one query may read: those not indexed yet, and headers
     search_s: float = 20.0  #: the same in time
-    remembered_text_octets: int = (
-        32_000_000  #: of mails read by searches, kept for the next one by a worker
-    )
+    remembered_text_octets: int = 32_000_000  #: of mails that searches read, kept by a worker for the next one
     body_value_octets: int = 20_000_000  #: of all body values in one Email/get
     read_octets: int = 200_000_000  #: of mails one method call may read
     filter_depth: int = 16

@@ -7,15 +7,17 @@ for an end, and then the rest of our mail is its next command.
 import re
 from dataclasses import dataclass, field
 from enum import Enum
+from io import BytesIO
 
 END = b"\r\n.\r\n"
+_CR = 13
 _RECEIVED = re.compile(rb"^received[ \t]*:", re.IGNORECASE | re.MULTILINE)
 
 
 def hops(octets: bytes) -> int:
     """How often the mail was handed on already, by its Received fields. RFC 5321 §6.3."""
-    header = (b"\r\n" + octets).partition(b"\r\n\r\n")[0]
-    return sum(1 for _ in _RECEIVED.finditer(header))
+    end = 0 if octets.startswith(b"\r\n") else octets.find(b"\r\n\r\n")
+    return sum(1 for _ in _RECEIVED.finditer(octets, 0, end if end >= 0 else len(octets)))
 
 
 class DataFault(Enum):
@@ -43,36 +45,62 @@ class Allowance:
 class DataReader:
     """Feed it octets until it says done. Memory stays bounded by the limit, however much is sent.
 
-    What it holds counts in the allowance until ``release``, which must be called in the end.
+    The mail is in memory once: dots are unstuffed piece by piece as it comes, and a BytesIO gives away what it holds
+    without a copy. What it holds counts in the allowance until ``release``, which must be called in the end.
     """
 
     limit_octets: int
     allowance: Allowance
     fault: DataFault | None = None
     _counted: int = 0
-    _held: bytearray = field(default_factory=lambda: bytearray(b"\r\n"))  # DATA's own CRLF may start the end mark
+    #: What may still be the start of an end mark; at first DATA's own CRLF, which may be one.
+    _held: bytearray = field(default_factory=lambda: bytearray(b"\r\n"))
+    _moved: int = 0  #: octets that went on from there, as they were sent
+    _mail: BytesIO = field(default_factory=BytesIO)
+    _is_after_break: bool = False
+    _has_bare_line_end: bool = False
 
     def feed(self, chunk: bytes) -> bytes | None:
         """None when more is needed, else what came after the end (the next, pipelined commands)."""
-        start = max(0, len(self._held) - len(END) + 1)
         self._held += chunk
-        at = self._held.find(END, start)
+        at = self._held.find(END)
         if at >= 0:
             rest = bytes(self._held[at + len(END) :])
             del self._held[at + 2 :]
             self._check_size()
+            self._move(len(self._held))
             return rest
         self._check_size(len(END) - 3)  # what is held may end with "." CR, the start of the end mark
+        self._move(len(self._held) - len(END) + 1)
         return None
 
     def _check_size(self, spare: int = 0) -> None:
-        if len(self._held) - 2 > self.limit_octets + spare:
+        sent = self._moved + len(self._held)
+        if sent - 2 > self.limit_octets + spare:
             self.fault = DataFault.TOO_BIG
-        if self.fault is None and not self._count(len(self._held)):
+        if self.fault is None and not self._count(sent):
             self.fault = DataFault.CROWDED
         if self.fault is not None:
-            del self._held[: -len(END)]
+            self._mail = BytesIO()
             self.release()
+
+    def _move(self, upto: int) -> None:
+        """Unstuff the first octets of what is held, but never part a line end."""
+        if upto > 0 and self._held[upto - 1] == _CR:
+            upto -= 1
+        if upto <= 0:
+            return
+        piece = bytes(self._held[:upto])
+        del self._held[:upto]
+        is_first = self._moved == 0
+        self._moved += upto
+        if self.fault is not None:
+            return
+        pairs = piece.count(b"\r\n")
+        self._has_bare_line_end |= piece.count(b"\r") != pairs or piece.count(b"\n") != pairs
+        start = 2 if is_first else int(self._is_after_break and piece.startswith(b"."))
+        self._is_after_break = piece.endswith(b"\r\n")
+        self._mail.write(memoryview(piece.replace(b"\r\n.", b"\r\n"))[start:])
 
     def _count(self, octets: int) -> bool:
         more, is_fine = octets - self._counted, True
@@ -87,12 +115,7 @@ class DataReader:
 
     def octets(self) -> bytes:
         """The mail, dots unstuffed; call once, after the end. Sets ``fault`` when it must be refused."""
-        if self.fault is not None:
-            return b""
-        stuffed = bytes(self._held)
-        self._held = bytearray()
-        pairs = stuffed.count(b"\r\n")
-        if stuffed.count(b"\r") != pairs or stuffed.count(b"\n") != pairs:
+        if self.fault is None and self._has_bare_line_end:
             self.fault = DataFault.BARE_LINE_END
-            return b""
-        return stuffed.replace(b"\r\n.", b"\r\n")[2:]
+        mail, self._mail = self._mail, BytesIO()
+        return b"" if self.fault is not None else mail.getvalue()

@@ -5,10 +5,9 @@ from collections.abc import Iterator
 import msgspec
 from msgspec.structs import replace
 
-from store.accounts import domains
 from store.changes.engine import AccountId, StoreTxn, StoreView
 from store.kv.contract import ReadTxn
-from store.mail import mailboxes, quota
+from store.mail import domains, mailboxes, quota
 from store.schema import keys
 from store.schema.rows import Reader, pack
 

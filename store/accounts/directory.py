@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from msgspec import Struct
 
 from store.accounts import account as accounts
-from store.accounts import domains
 from store.accounts.account import ACCOUNT_OCTETS, AddressTaken, without_detail
-from store.accounts.domains import Domain, of_address
 from store.changes.engine import AccountId, StoreTxn, StoreView
 from store.kv.contract import ReadTxn
+from store.mail import domains
+from store.mail.domains import Domain, of_address
 from store.schema import keys
 from store.schema.rows import Reader, pack
 

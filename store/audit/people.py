@@ -62,16 +62,6 @@ def erase(txn: WriteTxn, address: str) -> bool:
     return token is not None
 
 
-def faults(txn: ReadTxn) -> Iterator[tuple[str, str]]:
-    """Pseudonyms that do not lead there and back: (whose, what is wrong)."""
-    for who, token in known(txn):
-        if txn.get(keys.PERSON + token) != who.encode():
-            yield who, "their pseudonym does not lead back to them"
-    for key, who_octets in txn.scan(keys.PERSON, keys.prefix_end(keys.PERSON)):
-        if txn.get(keys.PSEUDONYM + who_octets) != key[len(keys.PERSON) :]:
-            yield who_octets.decode("utf-8", "replace"), "a pseudonym leads to them, but they have another or none"
-
-
 def _text(token: bytes) -> str:
     return "p:" + base64.b32encode(token).decode().rstrip("=").lower()
 

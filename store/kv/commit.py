@@ -203,6 +203,7 @@ class GroupWriter:
             first = self.inbox.take(self.ledger.idle_s)
             if first is not None:
                 self._serve(first)
+                first = None  # a body may hold a whole mail: it goes now, not when the next one comes
                 self.ledger.tidy(idle=False)
             elif self.inbox.is_closed:
                 break

@@ -58,6 +58,7 @@ class _Reader:
                 self.link.leave()
             else:
                 self.link.rollback()
+                ticket = None  # and with it a body and a result that may be megabytes of a mail
                 following = self.inbox.take(None)
             ticket = following
         self.link.close()

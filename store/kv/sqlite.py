@@ -22,11 +22,12 @@ from store.kv.commit import GroupLimits, GroupStats, GroupWriter, Inbox, Ticket,
 from store.kv.contract import ReadTxn, StoreError, StoreUnavailable, WriteTxn
 from store.kv.overlay import ReadingTxn
 from store.kv.room import Room
-from store.kv.sqlite_txn import Checkpoints, Patience, SqliteLedger, SqliteRows, refusal
+from store.kv.sqlite_txn import Checkpoints, Patience, SqliteLedger, SqliteRows, give_back_pages, refusal
 
 T = TypeVar("T")
 
 APPLICATION_ID = 0x4D574152  # "MWAR": tells our file from any other SQLite file
+_QUIET_S = 2.0  # after which a reader's page cache is emptied
 _PAGES_AT_ONCE = 1024  # given back in one transaction
 _TABLE = "CREATE TABLE IF NOT EXISTS kv(k BLOB PRIMARY KEY, v BLOB NOT NULL) WITHOUT ROWID, STRICT"
 
@@ -56,11 +57,18 @@ class _Reader:
     patience: Patience
 
     def run(self) -> None:
-        """Serve until the inbox is closed and empty."""
-        while (ticket := self.inbox.take(None)) is not None:
+        """Serve until the inbox is closed and empty; after a quiet time, give the cached pages back."""
+        quiet_s: float | None = None
+        while (ticket := self.inbox.take(quiet_s)) is not None or quiet_s is not None:
+            if ticket is None:
+                give_back_pages(self.connection)
+                quiet_s = None
+                continue
             if not ticket.is_abandoned:
                 self._serve(ticket)
                 deliver([ticket])
+            del ticket  # and with it a body and a result that may be megabytes of a mail
+            quiet_s = _QUIET_S
         self.connection.close(True)
 
     def _serve(self, ticket: Ticket) -> None:

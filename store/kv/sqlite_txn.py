@@ -1,5 +1,6 @@
 """Transactions on one SQLite connection: the statements, the group's commit, and checkpoints."""
 
+import contextlib
 import random
 import time
 from collections.abc import Callable
@@ -53,8 +54,17 @@ class Patience:
 def refusal(error: apsw.Error) -> StoreError:
     """What callers are told when SQLite gives up."""
     if isinstance(error, apsw.CorruptError | apsw.NotADBError):
-        return StoreError(f"the store's file is damaged: {error}")
+        return StoreError(
+            f"the store's file is damaged ({error}): put it aside, with its -wal beside it, and restore the newest "
+            "backup (`mailward restore`); without one, sqlite3's .recover may save rows of it"
+        )
     return StoreUnavailable(f"the store cannot work now: {type(error).__name__}: {error}")
+
+
+def give_back_pages(connection: apsw.Connection) -> None:
+    """Empty a connection's page cache, which one large mail fills to its limit; the system has the pages, too."""
+    with contextlib.suppress(apsw.Error):  # a lock: they stay until the next quiet time
+        connection.execute("PRAGMA shrink_memory").fetchall()
 
 
 class SqliteRows:
@@ -142,6 +152,8 @@ class SqliteLedger:
         Readers that overlap for ever keep it from starting anew by itself. They are waited for, but not again
         before it has grown as much again, so that one very long read does not slow down every commit.
         """
+        if idle:
+            give_back_pages(self._connection)
         limits, pages = self._checkpoints, self._wal_pages
         if pages < self._tried_at:  # it was started anew
             self._tried_at = self._waited_at = 0

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 
 import msgspec
 
-from store.blob.contract import BlobId
 from store.changes.engine import AccountTxn, AccountView
 from store.mail import mailboxes
-from store.mail.model import Email, EmailId, EmailState, MailboxId
+from store.mail.model import Email, EmailState, MailboxId
 from store.retention.policy import Matter, Refusal, bares, may_delete, owners_of, read_policy
 from store.schema import keys
 from store.schema.rows import Reader, pack
@@ -89,12 +88,6 @@ def drop_what_may_go(txn: AccountTxn, after: int, limit: int) -> tuple[int, int,
             txn.unlink(email.blob, owner(email.id))
             dropped += 1
     return looked, dropped, last
-
-
-def is_linked_rightly(view: AccountView, blob: BlobId, number: EmailId) -> bool:
-    """Whether mail kept back under this id means this blob."""
-    row = view.get(keys.kept_email(number))
-    return row is not None and _read_email(row).blob == blob
 
 
 def owner(email_id: int) -> bytes:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from msgspec import Struct
 from msgspec.structs import replace
 
-from store.accounts import domains
 from store.changes.engine import AccountId, AccountTxn, AccountView, Store
 from store.kv.contract import ReadTxn, StoreUnavailable
+from store.mail import domains
 from store.mail.model import EmailHead
 from store.schema import keys
 from store.schema.rows import Reader

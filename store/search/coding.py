@@ -47,6 +47,8 @@ def decode(octets: bytes | memoryview) -> Numbers:
         return np.zeros(0, dtype=np.int64)
     if not len(ends) or ends[-1] != len(raw) - 1:
         raise Damaged("numbers end in the middle of one")
+    if len(ends) == len(raw):
+        return raw.astype(np.int64)
     starts = np.concatenate((np.zeros(1, dtype=np.int64), ends[:-1] + 1))
     longest = int((ends - starts).max()) + 1
     if longest > _LONGEST:
@@ -74,6 +76,33 @@ def sums(steps: Numbers, counts: Numbers) -> Numbers:
     firsts = np.cumsum(counts) - counts
     before = np.where(firsts > 0, total[firsts - 1], 0)
     found: Numbers = total - np.repeat(before, counts)
+    return found
+
+
+def decode_sums(octets: bytes, counts: Numbers) -> Numbers:
+    """``sums`` of ``decode``, in fewer steps: what is asked most. Raises Damaged."""
+    raw = np.frombuffer(octets, dtype=np.uint8)
+    parts = (raw & 0x7F).astype(np.int64)
+    more = np.flatnonzero(raw >= 0x80) + 1  #: octets that go on with the number before
+    if len(more) and more[-1] == len(raw):
+        raise Damaged("numbers end in the middle of one")
+    if len(raw) - len(more) != int(counts.sum()):
+        raise Damaged("there are other numbers than there should be")
+    is_end = raw < 0x80
+    shifted = more
+    for _ in range(_LONGEST):
+        if not len(shifted):
+            break
+        parts[shifted] <<= 7
+        shifted = shifted[~is_end[shifted]] + 1
+    else:
+        raise Damaged("a number is too long")
+    total = np.cumsum(parts, out=parts)
+    if len(more):
+        total = total[is_end]
+    firsts = np.cumsum(counts) - counts
+    before = np.where(firsts > 0, total[firsts - 1], 0)
+    found: Numbers = total - np.repeat(before, counts) if len(counts) > 1 else total
     return found
 
 

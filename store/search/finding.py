@@ -23,8 +23,10 @@ from store.search import state as states
 from store.search.coding import Damaged, Numbers
 from store.search.document import INDEXED_HEADERS, Field
 from store.search.judge import Facts, Judge, answer, asked_in, needle_of
-from store.search.lookup import Ids, Needle
-from store.search.ordering import NEWEST, SortBy, SortKey, first_of_threads, order
+from store.search.lookup import Needle
+from store.search.memory import Memory, memory_of
+from store.search.ordering import NEWEST, SortBy, SortKey, first_of_threads, in_front, order
+from store.search.reader import Ids
 from store.search.state import Generation
 from store.search.texts import Budget, SearchTooLarge, Texts
 from store.search.words import RULES, needle
@@ -69,8 +71,9 @@ class Limits:
 class _Asking:
     """One question over several snapshots: what was read for it, and what still has to be."""
 
-    def __init__(self) -> None:
+    def __init__(self, memory: Memory) -> None:
         self.facts = Facts()
+        self._memory = memory
         self.unread: list[Email] = []
         self.is_index_good = True
         self._generation = Generation()
@@ -89,7 +92,7 @@ class _Asking:
         if generation != self._generation:
             self._known, self._generation = {}, generation
         self.unread, self._view = [], view
-        return Judge(view, generation, self.facts, self._known, most_rows)
+        return Judge(view, generation, self.facts, self._known, most_rows, self._memory)
 
     @property
     def most_words(self) -> int:
@@ -163,7 +166,7 @@ async def _asked(
     limits: Limits,
 ) -> _R:
     """Ask in one snapshot after another, until no mail is left that has to be read."""
-    asking = _Asking()
+    asking = _Asking(memory_of(store))
     for asked in asked_in(wanted):
         asking.facts.said.setdefault(asked, {})
     for _ in range(_MOST_PASSES):
@@ -210,9 +213,20 @@ class _Plan:
         self._asking.note_unread(candidates[sides.possible & ~sides.certain])
         if self._asking.unread:
             return candidates[:0]
-        ids = candidates[sides.certain]
-        ids = ids[order(self._judge, ids, self._sort)]
-        return ids[first_of_threads(self._judge.columns(ids)["thread"])] if self._question.collapse_threads else ids
+        return self._sorted(candidates[sides.certain])
+
+    def _sorted(self, ids: Numbers) -> Numbers:
+        """All matches in order, or the first of them that are enough."""
+        enough = self._question.enough
+        if self._question.collapse_threads:
+            ids = ids[order(self._judge, ids, self._sort)]
+            ids = ids[first_of_threads(self._judge.column(ids, "thread"))]
+            self.counted = len(ids)
+            return ids if enough is None else ids[:enough]
+        self.counted = len(ids)
+        if enough is not None:
+            ids = in_front(self._judge, ids, self._sort, enough)
+        return ids[order(self._judge, ids, self._sort)][:enough]
 
     def _named(self) -> Ids | None:
         """Emails of the index without which no match is possible; None when words do not narrow it."""
@@ -251,14 +265,14 @@ class _Plan:
             hits = ids[sides.certain]
             found.append(hits)
             if question.collapse_threads:
-                threads.update(self._judge.columns(hits)["thread"].tolist())
+                threads.update(self._judge.column(hits, "thread").tolist())
             count = len(threads) if question.collapse_threads else count + len(hits)
             last_ms = int(received[-1])
         ids = np.concatenate(found) if found else np.zeros(0, dtype=np.int64)
         if len(self._sort) > 1:
             ids = ids[order(self._judge, ids, self._sort)]
         if question.collapse_threads:
-            ids = ids[first_of_threads(self._judge.columns(ids)["thread"])]
+            ids = ids[first_of_threads(self._judge.column(ids, "thread"))]
         return ids[:enough]
 
     def _dated(self, *, newest: bool) -> Iterator[tuple[int, int]]:
@@ -276,10 +290,6 @@ class _Plan:
             self._judge.spend(len(ids))
             return np.sort(ids), self._rest
         ids = np.append(self._living(np.flatnonzero(named)), self._tail())
-        if self._mailbox is not None and len(ids) * _STATE_COST > mailboxes.counts(self._view, self._mailbox).total:
-            members = np.fromiter((email_id for _, email_id in self._dated(newest=True)), dtype=np.int64)
-            self._judge.spend(len(members))
-            return np.intersect1d(ids, members), self._rest
         return ids, whole
 
     def _living(self, ids: Numbers) -> Numbers:

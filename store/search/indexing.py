@@ -119,7 +119,7 @@ class Indexer:
         batch = await self._store.read(lambda view: _after(view.account(account), generation.upto))
         if not batch:
             return False
-        documents = [await self._texts.document(email, generation.most_words) for email in batch]
+        documents = await self._texts.documents(batch, generation.most_words)
         output = SegmentOutput(self._store, account, known)
         rows = await asyncio.to_thread(_rows_of, output.segment, documents)
         await output.add(rows)

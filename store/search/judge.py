@@ -38,7 +38,7 @@ from store.mail.model import EmailState, ThreadId
 from store.schema import keys
 from store.search import columns, languages
 from store.search.coding import Damaged, Numbers
-from store.search.columns import ColumnsBlock, Table, table_of
+from store.search.columns import NUMBERS, table_of
 from store.search.document import (
     EVERYWHERE,
     INDEXED_HEADERS,
@@ -49,7 +49,10 @@ from store.search.document import (
     SortRow,
     sort_row,
 )
-from store.search.lookup import Ids, Lookup, Needle
+from store.search.lookup import Lookup, Needle
+from store.search.members import Members
+from store.search.memory import Memory
+from store.search.reader import IDS, Ids, SegmentReader, beginnings
 from store.search.state import Generation
 from store.search.texts import Header, SearchTooLarge
 from store.search.words import holds, needle, single_word, split
@@ -146,18 +149,24 @@ class Judge:
     """Decides in one snapshot. Raises Damaged when the index is, SearchTooLarge beyond ``most_rows``."""
 
     def __init__(
-        self, view: AccountView, generation: Generation, facts: Facts, known: dict[Needle, Ids], most_rows: int
+        self,
+        view: AccountView,
+        generation: Generation,
+        facts: Facts,
+        known: dict[Needle, Ids],
+        most_rows: int,
+        memory: Memory,
     ) -> None:
         """``known`` remembers look-ups in this very generation, for the next snapshot of the same question."""
         self.view = view
         self.generation = generation
-        self.lookup = Lookup(view, generation)
+        self.lookup = Lookup(view, generation, memory)
+        self.members = Members(view, memory)
         self._facts = facts
         self._known = known
         self._rows_left = most_rows
         self._states: dict[int, EmailState | None] = {}
         self._shares: dict[tuple[int, str], tuple[bool, bool]] = {}
-        self._table: tuple[Numbers, Table] | None = None
 
     def decide(self, wanted: Filter, ids: Numbers) -> Sides:
         """For each email, in the order given."""
@@ -176,9 +185,9 @@ class Judge:
             case Among():
                 return Sides.known(np.isin(ids, wanted.ids))
             case Received() | Sent() | Size() | Attachment() | InThread():
-                return Sides.known(self._by_columns(wanted, self.columns(ids)))
+                return Sides.known(self._by_columns(wanted, ids))
             case ThreadKeyword(share, keyword):
-                threads = self.columns(ids)["thread"].tolist()
+                threads = self.column(ids, "thread").tolist()
                 at = 0 if share is Share.ALL else 1
                 return Sides.known(np.array([self.share(one, keyword)[at] for one in threads], dtype=np.bool_))
             case _:
@@ -234,41 +243,57 @@ class Judge:
                     certain[at] = possible[at] = truth
         return Sides(certain, possible)
 
-    def columns(self, ids: Numbers) -> Table:
-        """What emails are sorted and narrowed by, in the order given; emails that are gone have zeros."""
-        if self._table is not None and self._table[0] is ids:
-            return self._table[1]
-        table = np.zeros(len(ids), dtype=columns.NUMBERS)
-        for block, wanted, places in self._blocks(ids):
-            table[wanted] = block.table[places]
-        for at in np.flatnonzero(table["id"] == 0).tolist():
+    def column(self, ids: Numbers, name: str) -> Numbers:
+        """What emails are sorted and narrowed by, in the order given; 0 for emails that are gone.
+
+        ``name`` is of NUMBERS; one of SORT_TEXTS gives numbers that sort as its beginning does.
+        """
+        found = np.zeros(len(ids), dtype=NUMBERS[name] if name in (NUMBERS.names or ()) else np.dtype(np.int64))
+        is_open = np.ones(len(ids), dtype=np.bool_)
+        for one, places in self._by_segment(ids):
+            there = one.column(IDS, len(places))
+            column = one.column(name, len(places))
+            if there is not None and column is not None:
+                offsets = ids[places] - one.segment.first
+                found[places], is_open[places] = column[offsets], ~there[offsets]
+                continue
+            order = np.argsort(ids[places], kind="stable")
+            for block, wanted, held in columns.blocks_with(self.view, one.segment.id, ids[places[order]]):
+                values = beginnings(block.texts(name)) if name in SORT_TEXTS else block.table[name]
+                where = places[order[wanted]]
+                found[where], is_open[where] = values[held], False
+        for at in np.flatnonzero(is_open).tolist():
             row = self._sort_row(int(ids[at]))
             if row is not None:
-                table[at] = table_of([row])[0]
-        self._table = ids, table
-        return table
+                value = beginnings([_text(row, name)]) if name in SORT_TEXTS else table_of([row])[name]
+                found[at] = value[0]
+        return found
 
     def texts(self, ids: Numbers, name: str) -> list[str]:
         """One of SORT_TEXTS of each email, in the order given; "" for emails that are gone."""
         found: list[str | None] = [None] * len(ids)
-        for block, wanted, places in self._blocks(ids):
-            texts = block.texts(name)
-            for at, place in zip(wanted.tolist(), places.tolist(), strict=True):
-                found[at] = texts[place]
-        for at, text in enumerate(found):
-            if text is None:
+        for one, places in self._by_segment(ids):
+            order = np.argsort(ids[places], kind="stable")
+            for texts, wanted in one.texts(name, ids[places[order]]):
+                for at, text in zip(places[order[wanted]].tolist(), texts, strict=True):
+                    found[at] = text
+        for at, known in enumerate(found):
+            if known is None:
                 row = self._sort_row(int(ids[at]))
-                found[at] = row.texts[SORT_TEXTS.index(name)] if row is not None else ""
+                found[at] = _text(row, name) if row is not None else ""
         return [text or "" for text in found]
 
-    def _blocks(self, ids: Numbers) -> Iterator[tuple[ColumnsBlock, Numbers, Numbers]]:
-        """Blocks of columns, with which emails they hold and where."""
-        order = np.argsort(ids, kind="stable")
-        ascending = ids[order]
-        for one in self.generation.segments:
-            low, high = np.searchsorted(ascending, one.first), np.searchsorted(ascending, one.last, side="right")
-            for block, wanted, places in columns.blocks_with(self.view, one.id, ascending[low:high]):
-                yield block, order[low + wanted], places
+    def _by_segment(self, ids: Numbers) -> Iterator[tuple[SegmentReader, Numbers]]:
+        """Each segment that may hold some of the emails, with where these stand in ``ids``."""
+        is_ascending = bool((ids[1:] >= ids[:-1]).all())
+        for one in self.lookup.readers:
+            first, last = one.segment.first, one.segment.last
+            if is_ascending:
+                places = np.arange(np.searchsorted(ids, first), np.searchsorted(ids, last, side="right"))
+            else:
+                places = np.flatnonzero((ids >= first) & (ids <= last))
+            if len(places):
+                yield one, places
 
     def _sort_row(self, email_id: int) -> SortRow | None:
         """From the email's own row, when the index does not have it."""
@@ -280,21 +305,26 @@ class Judge:
             raise Damaged(f"email {email_id} is missing from the index")
         return sort_row(email)
 
-    @staticmethod
-    def _by_columns(wanted: Received | Sent | Size | Attachment | InThread, table: Table) -> Truth:
+    def _by_columns(self, wanted: Received | Sent | Size | Attachment | InThread, ids: Numbers) -> Truth:
         match wanted:
+            case Received() if wanted == Received():
+                return np.ones(len(ids), dtype=np.bool_)
             case Received(after_ms, before_ms):
-                return _between(table["received"], after_ms, before_ms)
+                return _between(self.column(ids, "received"), after_ms, before_ms)
             case Sent(after_ms, before_ms):
-                return _between(table["sent"], max(after_ms, NO_DATE + 1), before_ms)
+                return _between(self.column(ids, "sent"), max(after_ms, NO_DATE + 1), before_ms)
             case Size(at_least, below):
-                return _between(table["size"], at_least, below)
+                return _between(self.column(ids, "size"), at_least, below)
             case Attachment():
-                return np.array(table["attachment"])
+                return np.array(self.column(ids, "attachment"), dtype=np.bool_)
             case InThread(thread):
-                return np.array(table["thread"] == thread)
+                return np.array(self.column(ids, "thread") == thread)
 
     def _by_state(self, wanted: Filter, ids: Numbers) -> Truth:
+        if isinstance(wanted, InMailbox):
+            inside = self.members.among(wanted.mailbox, ids, self.spend)
+            if inside is not None:
+                return inside
         test = _state_test(wanted)
         states = self.states(ids)
         return np.array([state is not None and test(state) for state in states], dtype=np.bool_)
@@ -328,6 +358,10 @@ class Judge:
         self._rows_left -= rows
         if self._rows_left < 0:
             raise SearchTooLarge
+
+
+def _text(row: SortRow, name: str) -> str:
+    return row.texts[SORT_TEXTS.index(name)]
 
 
 def _between(numbers: Numbers, at_least: int, below: int) -> Truth:

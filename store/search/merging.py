@@ -2,7 +2,7 @@
 
 A segment is merged with its neighbours when eight of about the same size stand side by side, so an account of N mails
 has a handful of segments for each power of eight, and a posting is written again about log8(N) times in its life.
-Only a block of the dictionary of each segment is in memory, with its postings.
+Only some terms of each segment are in memory, with their postings.
 """
 
 from bisect import bisect_right
@@ -21,6 +21,7 @@ from store.search.postings import Postings, Row
 from store.search.state import Generation, Segment
 
 FAN = 8  #: neighbours of one size that become one segment
+PORTION_OCTETS = 512 * 1024  #: of the places of a segment's terms that are merged at once
 GONE_SHARE = 0.3  #: of a segment's mails, from which on it is written again without them
 
 
@@ -34,12 +35,16 @@ def due(generation: Generation, gone: Numbers) -> tuple[Segment, ...]:
     each = generation.segments
     levels = [level(one.mails) for one in each]
     best: tuple[Segment, ...] = ()
-    for start in range(len(each)):
-        end = start
-        while end < len(each) and levels[end] <= levels[start]:
-            end += 1
-        if end - start >= FAN and (not best or levels[start] < level(best[0].mails)):
-            best = each[start : start + FAN]
+    for start, rank in enumerate(levels):
+        equal = 0
+        for end in range(start, len(each)):
+            if levels[end] > rank:
+                break
+            equal += levels[end] == rank  # smaller ones between them, left by what was destroyed, come along
+            if equal == FAN:
+                if not best or rank < level(best[0].mails):
+                    best = each[start : end + 1]
+                break
     if best or not len(gone):
         return best
     for one in each:
@@ -57,26 +62,40 @@ class Source:
     postings: Postings | None = None  #: read, and not yet merged
     position: bytes = b""
     is_at_end: bool = False
+    _block: segment.Block | None = None
+    _done: int = 0  #: terms of the block that were read
 
     def fetch(self, view: AccountView) -> None:
-        """Read the next block when the last one is used up. Raises Damaged."""
+        """Read the next terms when the last ones are used up. Raises Damaged."""
         if self.postings is not None or self.is_at_end:
             return
-        start = self.position or keys.dictionary(self.id, b"")
-        end = keys.prefix_end(keys.dictionary(self.id, b""))
-        found = next(view.scan(start, end, limit=1), None)
-        if found is None:
-            self.is_at_end = True
-            return
-        self.position = found[0] + b"\x00"
-        block = segment.read_block(found[1])
-        terms = block.terms()
-        places = segment.places_of(view, self.id, terms)
-        self.postings = Postings(
-            block.row.terms.split(b"\n"),
+        if self._block is None:
+            start = self.position or keys.dictionary(self.id, b"")
+            end = keys.prefix_end(keys.dictionary(self.id, b""))
+            found = next(view.scan(start, end, limit=1), None)
+            if found is None:
+                self.is_at_end = True
+                return
+            self.position = found[0] + b"\x00"
+            self._block, self._done = segment.read_block(found[1]), 0
+        self.postings = self._portion(view, self._block)
+
+    def _portion(self, view: AccountView, block: segment.Block) -> Postings:
+        """As many terms of a block as fit into memory; a very common one comes alone."""
+        whole, low = block.terms(), self._done
+        room = int(np.searchsorted(np.cumsum(whole.place_octets[low:]), PORTION_OCTETS))
+        high = min(low + max(room, 1), len(whole.mails))
+        terms = whole.at(np.arange(low, high))
+        self._done = high
+        if high == len(whole.mails):
+            self._block = None
+        read = segment.chunks(view, self.id)
+        places = segment.places_of(read, terms)
+        return Postings(
+            block.row.terms.split(b"\n")[low:high],
             terms.mails,
-            segment.mails_of(view, self.id, terms),
-            segment.fields_of(view, self.id, terms),
+            segment.mails_of(read, terms),
+            segment.fields_of(read, terms),
             places.counts,
             places.places,
         )

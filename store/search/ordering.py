@@ -9,6 +9,7 @@ import numpy as np
 from store.search.coding import Numbers
 from store.search.document import NO_DATE
 from store.search.judge import Judge
+from store.search.reader import Ids
 
 
 class SortBy(Enum):
@@ -62,7 +63,18 @@ def order(judge: Judge, ids: Numbers, sort: Sequence[SortKey], base: Numbers | N
     if base is not None:
         return np.lexsort((base, *columns))
     sign = 1 if sort[0].by is SortBy.RECEIVED and sort[0].is_ascending else -1
-    return np.lexsort((sign * ids, sign * judge.columns(ids)["received"], *columns))
+    return np.lexsort((sign * ids, sign * judge.column(ids, "received"), *columns))
+
+
+def in_front(judge: Judge, ids: Numbers, sort: Sequence[SortKey], enough: int) -> Numbers:
+    """The emails among which the first ``enough`` of the sorted ones are: the others are never compared."""
+    if not sort or not 0 < enough < len(ids):
+        return ids
+    key = sort[0]
+    values = judge.column(ids, _TEXTS[key.by]) if key.by in _TEXTS else _rising(judge, ids, key)
+    values = values if key.is_ascending else -values
+    is_in_front: Ids = values <= np.partition(values, enough - 1)[enough - 1]
+    return ids[is_in_front]
 
 
 def _values(judge: Judge, ids: Numbers, key: SortKey) -> Numbers:
@@ -74,17 +86,19 @@ def _values(judge: Judge, ids: Numbers, key: SortKey) -> Numbers:
 def _rising(judge: Judge, ids: Numbers, key: SortKey) -> Numbers:
     match key.by:
         case SortBy.RECEIVED:
-            return np.array(judge.columns(ids)["received"])
+            return np.array(judge.column(ids, "received"))
         case SortBy.SIZE:
-            return np.array(judge.columns(ids)["size"])
+            return np.array(judge.column(ids, "size"))
         case SortBy.SENT:
-            table = judge.columns(ids)
-            return np.where(table["sent"] == NO_DATE, table["received"], table["sent"])
+            sent = judge.column(ids, "sent")
+            is_undated = sent == NO_DATE
+            sent[is_undated] = judge.column(ids[is_undated], "received")
+            return sent
         case SortBy.KEYWORD:
             return _flags(state is not None and key.keyword in state.keywords for state in judge.states(ids))
         case SortBy.ALL_IN_THREAD | SortBy.SOME_IN_THREAD:
             at = 0 if key.by is SortBy.ALL_IN_THREAD else 1
-            return _flags(judge.share(thread, key.keyword)[at] for thread in judge.columns(ids)["thread"].tolist())
+            return _flags(judge.share(thread, key.keyword)[at] for thread in judge.column(ids, "thread").tolist())
         case _:
             texts = judge.texts(ids, _TEXTS[key.by])
             ranks = {text: rank for rank, text in enumerate(sorted(set(texts)))}

@@ -17,7 +17,7 @@ and terms in order make a prefix one range of the dictionary.
 """
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -31,7 +31,10 @@ from store.search.coding import Damaged, Numbers
 
 CHUNK_OCTETS = 32 * 1024
 MAILS, FIELDS, PLACES = b"D", b"F", b"P"
+_CHUNKS_AT_ONCE = 256  #: 8 MiB
 _MOST_OCTETS = 1 << 20  #: of a chunk or a block, decompressed
+
+Chunks = Callable[[bytes, int], bytes]  #: reads a chunk of a file by its number
 
 _mine = threading.local()  # a decompressor belongs to one thread
 
@@ -67,6 +70,18 @@ class Terms:
         return Terms(*(getattr(self, name)[which] for name in Terms.__slots__))
 
     @staticmethod
+    def of_counts(mails: Numbers, mail_octets: Numbers, place_octets: Numbers, starts: tuple[int, int, int]) -> "Terms":
+        """From what follows one another in the files that starts there."""
+        return Terms(
+            mails,
+            starts[0] + np.cumsum(mail_octets) - mail_octets,
+            mail_octets,
+            starts[1] + np.cumsum(mails) - mails,
+            starts[2] + np.cumsum(place_octets) - place_octets,
+            place_octets,
+        )
+
+    @staticmethod
     def joined(several: Sequence["Terms"]) -> "Terms":
         return Terms(*(np.concatenate([getattr(one, name) for one in several]) for name in Terms.__slots__))
 
@@ -82,20 +97,21 @@ class Block:
         """The terms with a line end before and after each."""
         return b"\n" + self.row.terms + b"\n"
 
-    def terms(self) -> Terms:
-        """Raises Damaged."""
+    def counts(self) -> tuple[Numbers, Numbers, Numbers]:
+        """Of each term the mails, and how long its parts of the files of mails and places are. Raises Damaged."""
         row = self.row
         mails, mail_octets, place_octets = map(coding.decode, (row.mails, row.mail_octets, row.place_octets))
         if not len(mails) == len(mail_octets) == len(place_octets) == row.terms.count(b"\n") + 1:
             raise Damaged("a block of the dictionary does not fit together")
-        return Terms(
-            mails,
-            row.mail_start + np.cumsum(mail_octets) - mail_octets,
-            mail_octets,
-            row.field_start + np.cumsum(mails) - mails,
-            row.place_start + np.cumsum(place_octets) - place_octets,
-            place_octets,
-        )
+        return mails, mail_octets, place_octets
+
+    @property
+    def starts(self) -> tuple[int, int, int]:
+        return self.row.mail_start, self.row.field_start, self.row.place_start
+
+    def terms(self) -> Terms:
+        """Raises Damaged."""
+        return Terms.of_counts(*self.counts(), self.starts)
 
 
 def pack_block(row: BlockRow) -> bytes:
@@ -140,38 +156,66 @@ def blocks(view: AccountView, segment: int, first: bytes = b"", end: bytes | Non
         yield read_block(value)
 
 
-def read_file(view: AccountView, segment: int, file: bytes, starts: Numbers, sizes: Numbers) -> bytes:
-    """Stretches of a file, ascending, one after another. Each chunk is read once. Raises Damaged."""
+def chunks(view: AccountView, segment: int) -> Chunks:
+    """Reads chunks of a segment's files; raises Damaged."""
+
+    def read(file: bytes, number: int) -> bytes:
+        value = view.get(keys.postings(segment, file, number))
+        if value is None:
+            raise Damaged(f"chunk {number} of segment {segment} is missing")
+        return decompress(value)
+
+    return read
+
+
+def read_file(read: Chunks, file: bytes, starts: Numbers, sizes: Numbers) -> bytes:
+    """Stretches of a file, ascending, one after another. Raises Damaged."""
+    if len(starts) == 1:
+        return _stretch(read, file, int(starts[0]), int(sizes[0]))
+    first, last = starts // CHUNK_OCTETS, (starts + np.maximum(sizes, 1) - 1) // CHUNK_OCTETS
     out: list[bytes] = []
-    at, chunk = -1, b""
-    for first, size in zip(starts.tolist(), sizes.tolist(), strict=True):
-        position, end = first, first + size
-        while position < end:
-            number, offset = divmod(position, CHUNK_OCTETS)
-            if number != at:
-                value = view.get(keys.postings(segment, file, number))
-                if value is None:
-                    raise Damaged(f"chunk {number} of segment {segment} is missing")
-                at, chunk = number, decompress(value)
-            piece = chunk[offset : offset + end - position]
-            if not piece:
-                raise Damaged(f"chunk {number} of segment {segment} is too short")
-            out.append(piece)
-            position += len(piece)
+    low = 0
+    while low < len(starts):
+        high = max(int(np.searchsorted(last, first[low] + _CHUNKS_AT_ONCE)), low + 1)
+        out.append(_gathered(read, file, starts[low:high], sizes[low:high], (first[low:high], last[low:high])))
+        low = high
     return b"".join(out)
 
 
-def mails_of(view: AccountView, segment: int, terms: Terms) -> Numbers:
+def _stretch(read: Chunks, file: bytes, start: int, size: int) -> bytes:
+    number, offset = divmod(start, CHUNK_OCTETS)
+    octets = read(file, number)
+    if offset + size > CHUNK_OCTETS:
+        more = range(number + 1, (start + size - 1) // CHUNK_OCTETS + 1)
+        octets = b"".join([octets, *(read(file, each) for each in more)])
+    found = octets[offset : offset + size]
+    if len(found) != size:
+        raise Damaged(f"chunk {number} of a file is too short")
+    return found
+
+
+def _gathered(read: Chunks, file: bytes, starts: Numbers, sizes: Numbers, numbers: tuple[Numbers, Numbers]) -> bytes:
+    """Many stretches that lie in few chunks, each of which is read once."""
+    first, last = numbers
+    wanted = np.unique(coding.pieces(first, last - first + 1))
+    several = [read(file, number) for number in wanted.tolist()]
+    if any(len(each) != CHUNK_OCTETS for each in several[:-1]):
+        raise Damaged("a chunk of a file is too short")
+    octets = np.frombuffer(b"".join(several), dtype=np.uint8)
+    places = np.searchsorted(wanted, first) * CHUNK_OCTETS + starts % CHUNK_OCTETS
+    if int((places + sizes).max()) > len(octets):
+        raise Damaged("the last chunk of a file is too short")
+    return octets[coding.pieces(places, sizes)].tobytes()
+
+
+def mails_of(read: Chunks, terms: Terms) -> Numbers:
     """The mails of each term, ascending, term by term. Raises Damaged."""
-    steps = coding.decode(read_file(view, segment, MAILS, terms.mail_start, terms.mail_octets))
-    if len(steps) != int(terms.mails.sum()):
-        raise Damaged(f"segment {segment} has other mails than its dictionary says")
-    return coding.sums(steps, terms.mails)
+    return coding.decode_sums(read_file(read, MAILS, terms.mail_start, terms.mail_octets), terms.mails)
 
 
-def fields_of(view: AccountView, segment: int, terms: Terms) -> Numbers:
+def fields_of(read: Chunks, terms: Terms) -> Numbers:
     """For each of ``mails_of`` a bit for every field the term is in. Raises Damaged."""
-    octets = read_file(view, segment, FIELDS, terms.field_start, terms.mails)
+    octets = read_file(read, FIELDS, terms.field_start, terms.mails)
     return np.frombuffer(octets, dtype=np.uint8).astype(np.int64)
 
 
@@ -183,11 +227,11 @@ class Places:
     places: Numbers
 
 
-def places_of(view: AccountView, segment: int, terms: Terms) -> Places:
+def places_of(read: Chunks, terms: Terms) -> Places:
     """Raises Damaged."""
-    doubled = coding.decode(read_file(view, segment, PLACES, terms.place_start, terms.place_octets))
+    doubled = coding.decode(read_file(read, PLACES, terms.place_start, terms.place_octets))
     ends = np.flatnonzero(doubled & 1)
     if len(ends) != int(terms.mails.sum()) or (len(doubled) and ends[-1] != len(doubled) - 1):
-        raise Damaged(f"segment {segment} has other places than its dictionary says")
+        raise Damaged("a segment has other places than its dictionary says")
     counts = np.diff(ends, prepend=-1)
     return Places(counts, coding.sums(doubled >> 1, counts))

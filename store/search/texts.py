@@ -6,10 +6,10 @@ What was read is kept a while as words, so that the next key typed costs nothing
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from store.blob.contract import BlobId, BlobMissing
+from store.blob.contract import BlobId, BlobMissing, Wanted
 from store.changes.engine import Store
 from store.mail.model import Email
 from store.message.mime import parse_message
@@ -17,6 +17,8 @@ from store.search.document import HEADER_CHARS, HEADERS, Document, read_document
 
 IN_THREAD_OCTETS = 64 * 1024  #: a larger mail is read beside the event loop
 MOST_OCTETS = 64 << 20  #: of a mail; of a larger one this much is read
+_TOGETHER_OCTETS = 1 << 20  #: of small mails, read in one snapshot
+_TOGETHER_MAILS = 128
 _WORD_OCTETS = 60  #: what a word in memory costs, roughly
 
 
@@ -75,6 +77,17 @@ class Texts:
         self._remember(key, document, sum(map(len, document.fields)) * _WORD_OCTETS)
         return document
 
+    async def documents(self, batch: Sequence[Email], most_words: int) -> list[Document]:
+        """The words of many mails, in their order, small ones read together. Raises StoreUnavailable."""
+        found: list[Document] = []
+        for some in _portions(batch):
+            if len(some) == 1:
+                found.append(await self.document(some[0], most_words))
+                continue
+            octets = await self._store.blobs.read_many([Wanted(email.blob) for email in some])
+            found += await asyncio.to_thread(_read, some, octets, most_words)
+        return found
+
     async def header(self, email: Email, budget: Budget | None = None) -> Header:
         """The mail's header. Raises SearchTooLarge, StoreUnavailable."""
         key = (email.blob, -1)
@@ -107,3 +120,28 @@ class Texts:
         while self._octets > self._most:
             _, (_, freed) = self._known.popitem(last=False)
             self._octets -= freed
+
+
+def _portions(batch: Sequence[Email]) -> Iterator[list[Email]]:
+    """Mails that are read together; a large one is alone."""
+    some: list[Email] = []
+    octets = 0
+    for email in batch:
+        is_large = email.size > IN_THREAD_OCTETS
+        if some and (is_large or len(some) >= _TOGETHER_MAILS or octets + email.size > _TOGETHER_OCTETS):
+            yield some
+            some, octets = [], 0
+        some.append(email)
+        octets += email.size
+        if is_large:
+            yield some
+            some, octets = [], 0
+    if some:
+        yield some
+
+
+def _read(batch: Sequence[Email], octets: Sequence[bytes | None], most_words: int) -> list[Document]:
+    return [
+        read_document(email, each, most_words) if each is not None else unread_document(email)
+        for email, each in zip(batch, octets, strict=True)
+    ]

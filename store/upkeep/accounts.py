@@ -11,11 +11,11 @@ from msgspec.structs import replace
 from store.accounts import account as accounts
 from store.accounts import removal
 from store.accounts.account import Account
-from store.accounts.domains import of_address
 from store.accounts.removal import Left
 from store.changes import history
 from store.changes.engine import AccountTxn, AccountView, Store, StoreView
 from store.mail import quota, threads
+from store.mail.domains import of_address
 from store.mail.quota import COUNTED
 from store.schema import keys
 from store.schema.rows import Reader, pack

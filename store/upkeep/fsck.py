@@ -14,13 +14,12 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
-from store.accounts import domains
 from store.audit.verify import verify_all
 from store.blob.chunks import BLOB
 from store.blob.contract import BlobId
 from store.changes.engine import Store, StoreView
 from store.kv.contract import successor
-from store.mail import quota
+from store.mail import domains, quota
 from store.policy import entries as policy
 from store.policy import traps
 from store.schema import keys

@@ -11,10 +11,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from store.accounts import account as accounts
-from store.accounts import domains
 from store.changes.engine import Store, StoreTxn
 from store.kv.contract import WriteTxn
-from store.mail import quota
+from store.mail import domains, quota
 from store.quarantine import held
 from store.queue import jobs
 from store.schema import expiring, keys

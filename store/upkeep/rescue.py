@@ -119,6 +119,7 @@ def _settle(txn: StoreTxn, who: _Who, clues: _Clues, row: Email | None) -> bool:
         for mailbox, uid in emails.read_state(value).placements.items():
             mine.index(keys.vanished(mailbox, mine.next_modseq(), uid))
         mine.destroy(Kind.EMAIL, number, keys.state(number))
+        mine.index(keys.gone(number))  # the search index forgets it
     else:
         return False
     return True

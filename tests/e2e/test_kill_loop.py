@@ -1,13 +1,18 @@
 """The short form of ``python -m benchmarks.kill_workers``: a worker killed again and again under load."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from benchmarks.kill_workers import torment
 
+STORES = [("sqlite", "files:blobs")]
+if os.environ.get("MAILWARD_NIGHTLY"):
+    STORES.append(("postgres", ""))
 
-@pytest.mark.parametrize(("backend", "blobs"), [("sqlite", "files:blobs"), ("postgres", "")])
+
+@pytest.mark.parametrize(("backend", "blobs"), STORES)
 def test_workers_killed_again_and_again_lose_no_acknowledged_mail(
     backend: str, blobs: str, tmp_path: Path, dns: str, request: pytest.FixtureRequest
 ) -> None:

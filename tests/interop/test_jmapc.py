@@ -53,7 +53,8 @@ async def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     monkeypatch.setenv("NO_PROXY", "localhost")
     async with jmap_server(tls=tls, allow_plaintext=False) as jmap:
         for number in range(3):
-            letter = Letter(f"Mail {number}", f"{number}@a", ("0@a",) if number == 1 else (), body=f"Body {number}")
+            subject, answers = ("Re: Mail 0", ("0@a",)) if number == 1 else (f"Mail {number}", ())
+            letter = Letter(subject, f"{number}@a", answers, body=f"Body {number}")
             await deliver(jmap.store, jmap.account, letter.octets(), received_ms=START_MS + number * 1_000)
         await deliver(jmap.store, jmap.account, Letter("Numbers", "3@a", body="SGVsbG8=", extra=PDF).octets())
         client = Client.create_with_password(
@@ -93,7 +94,7 @@ async def test_newest_mails_by_reference(house: tuple[Jmap, Client]) -> None:
     query, get = (one.response for one in await beside(lambda: client.request(calls, raise_errors=True)))
     assert isinstance(query, EmailQueryResponse)
     assert isinstance(get, EmailGetResponse)
-    assert [mail.subject for mail in get.data] == ["Mail 2", "Mail 1"]
+    assert [mail.subject for mail in get.data] == ["Mail 2", "Re: Mail 0"]
     assert get.data[0].mail_from is not None
     assert get.data[0].mail_from[0].email == "ann@a.example"
     threads = await beside(lambda: client.request(ThreadGet(ids=[get.data[1].thread_id]), single_response=True))

@@ -63,7 +63,7 @@ def letter(
 
 
 def with_attachment() -> str:
-    """A body with an attachment of 150,000 octets that cannot be shrunk much, but needs little room in the repository."""
+    """A body with an attachment of 150,000 octets that is large to the store, but not to the repository."""
     noise = random.Random(1).randbytes(6_000)
     octets = base64.encodebytes(noise * 25).decode().replace("\n", "\r\n")
     return (

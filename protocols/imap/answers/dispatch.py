@@ -13,6 +13,7 @@ from protocols.imap.answers import (
     quota,
     removal,
     search,
+    sort,
     storing,
 )
 from protocols.imap.commands import account as about_account
@@ -20,6 +21,7 @@ from protocols.imap.commands import mailboxes
 from protocols.imap.commands.fetch import Fetch
 from protocols.imap.commands.messages import Append, Copy, Expunge, StoreFlags
 from protocols.imap.commands.search import Search
+from protocols.imap.commands.sort import Sort
 from protocols.imap.commands.table import AfterLogin, BeforeLogin, Tagged, WhenSelected
 from protocols.imap.refusal import BadCommand
 from protocols.imap.session import Authenticated, Done, LoggedOut, NotAuthenticated, Selected, Session
@@ -63,7 +65,7 @@ def _is_within_what_was_read(view: MailboxView, command: WhenSelected) -> bool:
     match command:
         case Fetch() | StoreFlags() | Copy():
             return view.covers(command.messages, by_uid=command.by_uid)
-        case Search() | Expunge() | mailboxes.Close():
+        case Search() | Sort() | Expunge() | mailboxes.Close():
             return not view.head
         case _:
             return True
@@ -125,6 +127,8 @@ async def _when_selected(session: Session, state: Selected, command: WhenSelecte
             return await removal.expunge(session, state, command)
         case Search():
             return await search.search(session, state, command, tagged.tag)
+        case Sort():
+            return await sort.sort(session, state, command)
         case Fetch():
             return await fetch.fetch(session, state, command)
         case StoreFlags():

@@ -31,7 +31,7 @@ async def search(session: Session, state: Selected, command: Search, tag: bytes)
     uids = state.view.uids
     found = _Found([uids[each] if command.by_uid else each + 1 for each in at.tolist()])
     if command.wants_modseq:
-        found.modseq = await _highest_modseq(session, state, at)
+        found.modseq = await highest_modseq(session, state, at)
     _write(session, command, found, tag)
     return Done(may_expunge=command.by_uid)
 
@@ -48,7 +48,7 @@ async def positions(session: Session, state: Selected, command: Search) -> Numbe
     return looked_at[found]
 
 
-async def _highest_modseq(session: Session, state: Selected, at: Numbers) -> int:
+async def highest_modseq(session: Session, state: Selected, at: Numbers) -> int:
     view, highest = state.view, 0
     for places in batches(view, tuple((each, each + 1) for each in at.tolist()), _READ_AT_ONCE):
         rows = await session.store.read(

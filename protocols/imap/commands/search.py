@@ -172,8 +172,12 @@ def search(scan: Scanner, *, by_uid: bool) -> Search:
     charset = "utf-8"
     if scan.take_word(b"CHARSET"):
         scan.space()
-        charset = _charset(scan.astring())
+        charset = charset_named(scan.astring())
         scan.space()
+    return read_keys(scan, charset, by_uid=by_uid, returns=returns)
+
+
+def read_keys(scan: Scanner, charset: str, *, by_uid: bool, returns: frozenset[bytes] | None = None) -> Search:
     reader = _Reader(scan, charset)
     keys = [reader.key(0)]
     while scan.take_if(b" ") and not scan.is_at_end():
@@ -181,7 +185,7 @@ def search(scan: Scanner, *, by_uid: bool) -> Search:
     return Search(Every(tuple(keys)), by_uid, returns, reader.wants_modseq)
 
 
-def _charset(name: bytes) -> str:
+def charset_named(name: bytes) -> str:
     charset = _CHARSETS.get(name.upper())
     if charset is None:
         raise Refused("unknown charset", b"BADCHARSET (US-ASCII UTF-8)")

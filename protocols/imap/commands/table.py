@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from protocols.imap.commands import account, fetch, mailboxes, messages, search
+from protocols.imap.commands import account, fetch, mailboxes, messages, search, sort
 from protocols.imap.commands.account import (
     Authenticate,
     Capability,
@@ -34,6 +34,7 @@ from protocols.imap.commands.mailboxes import (
 )
 from protocols.imap.commands.messages import Append, Copy, Expunge, StoreFlags
 from protocols.imap.commands.search import Search
+from protocols.imap.commands.sort import Sort
 from protocols.imap.refusal import BadCommand
 from protocols.imap.scanner import Scanner
 
@@ -41,7 +42,7 @@ AnyState = Capability | Noop | Logout | Id
 BeforeLogin = StartTls | Login | Authenticate
 AboutAccount = Enable | Namespace | Idle | GetQuota | GetQuotaRoot
 AfterLogin = AboutAccount | Select | List | Subscribe | Create | Delete | Rename | Status | Append
-WhenSelected = Unselect | Close | Check | Expunge | Search | Fetch | StoreFlags | Copy
+WhenSelected = Unselect | Close | Check | Expunge | Search | Sort | Fetch | StoreFlags | Copy
 Command = AnyState | BeforeLogin | AfterLogin | WhenSelected
 
 
@@ -89,6 +90,7 @@ _PLAIN: dict[bytes, Callable[[Scanner], Command]] = {
 _NUMBERED: dict[bytes, Callable[..., Command]] = {
     b"EXPUNGE": messages.expunge,
     b"SEARCH": search.search,
+    b"SORT": sort.sort,
     b"FETCH": fetch.fetch,
     b"STORE": messages.store_flags,
     b"COPY": messages.copy,

@@ -7,10 +7,9 @@ more by itself, and in a single snapshot if it never stands still.
 from dataclasses import dataclass, field
 
 from store.accounts import account as accounts
-from store.accounts import domains
 from store.changes.engine import AccountId, AccountView, Store, StoreTxn, StoreView
 from store.kv.contract import successor
-from store.mail import emails, mailboxes, quota
+from store.mail import domains, emails, mailboxes, quota
 from store.mail.model import SEEN, MailboxCounts, MailboxId, Uid
 from store.schema import keys
 from store.schema.rows import RowDamaged, pack

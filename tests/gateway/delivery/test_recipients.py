@@ -15,12 +15,12 @@ from gateway.reply import (
     Reply,
 )
 from gateway.traps.matching import Traps
-from store.accounts import directory, domains
+from store.accounts import directory
 from store.accounts.directory import Alias, Group
-from store.accounts.domains import Domain
 from store.changes.engine import AccountId, Store, StoreTxn
 from store.kv.contract import StoreUnavailable
-from store.mail import quota
+from store.mail import domains, quota
+from store.mail.domains import Domain
 from store.policy import traps
 from store.policy.traps import Trap
 from tests.support.mail_store import new_account, new_store

@@ -73,6 +73,25 @@ async def test_an_open_session_learns_everything(house: House, is_forgotten: boo
     assert await watching.command(b"NOOP") == [b"t%d OK NOOP completed\r\n" % watching.count]
 
 
+@pytest.mark.parametrize("vanishes", [False, True], ids=["flags", "flags and one left"])
+async def test_a_session_that_has_not_read_its_oldest_mails_learns_what_the_log_forgot(
+    house: House, monkeypatch: pytest.MonkeyPatch, vanishes: bool
+) -> None:
+    """It has announced 25 mails and read the UIDs of the newest three; who left is remembered longer than flags."""
+    monkeypatch.setattr(views, "TAIL", 3)
+    watching, acting = await two_clients(house)
+    if vanishes:
+        await acting.command(b"UID STORE 2 +FLAGS.SILENT (\\Deleted)")
+        await acting.command(b"UID EXPUNGE 2")
+    await acting.command(b"UID STORE 1:* +FLAGS.SILENT (\\Flagged)")
+    await look_after(house.store, 1)
+    lines = await watching.command(b"NOOP")
+    flagged = {int(found[1]) for line in lines if (found := re.search(rb"UID (\d+) FLAGS \(.*Flagged", line))}
+    assert flagged == set(range(1, MAILS + 1)) - ({2} if vanishes else set())
+    assert [line for line in lines if b"EXPUNGE" in line] == ([b"* 2 EXPUNGE\r\n"] if vanishes else [])
+    assert lines[-1] == b"t%d OK NOOP completed\r\n" % watching.count
+
+
 @pytest.mark.parametrize("count", [0, 1, 4, 8], ids=["empty", "one", "one step", "two steps"])
 async def test_looking_again_ends_where_the_mailbox_ends(house: House, count: int) -> None:
     for _ in range(count):

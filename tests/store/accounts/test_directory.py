@@ -3,11 +3,12 @@
 import pytest
 
 from store.accounts import account as accounts
-from store.accounts import directory, domains
+from store.accounts import directory
 from store.accounts.account import AddressTaken
 from store.accounts.directory import INTERNAL, MEMBERS, Alias, Circular, Group, Reached, TooManyTargets
-from store.accounts.domains import Domain
 from store.changes.engine import Store, StoreTxn
+from store.mail import domains
+from store.mail.domains import Domain
 from tests.support.mail_store import START_MS, new_account
 
 

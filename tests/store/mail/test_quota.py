@@ -2,11 +2,10 @@
 
 import pytest
 
-from store.accounts import domains
 from store.accounts.account import Account
-from store.accounts.domains import Domain
 from store.changes.engine import AccountTxn, Store
-from store.mail import emails, quota
+from store.mail import domains, emails, quota
+from store.mail.domains import Domain
 from store.mail.emails import NewEmail
 from store.mail.model import Email, EmailId
 from store.mail.parsing import digest_octets

@@ -40,7 +40,7 @@ LATE = Letter("Re: Lunch", "6@a", ("3@a", "5@a"))
 
 
 @pytest.mark.parametrize(
-    "order", permutations((ROOT, REPLY, FURTHER)), ids=lambda o: "".join(x.message_id[0] for x in o)
+    "order", list(permutations((ROOT, REPLY, FURTHER))), ids=lambda o: "".join(x.message_id[0] for x in o)
 )
 async def test_references_join_in_any_order(store: Store, order: tuple[Letter, ...]) -> None:
     assert await came(store, await new_account(store), *order) == [{"1@a", "2@a", "3@a"}]
