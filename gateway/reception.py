@@ -12,10 +12,10 @@ from gateway.envelope import Envelope
 from gateway.observe.stages import Stages
 from gateway.pipeline.facts import DataFacts
 from gateway.pipeline.gather import Gatherer
+from gateway.pipeline.greylist import FIRST, Greylist
 from gateway.pipeline.judge import Judge
 from gateway.pipeline.verdict import Action
 from gateway.reply import MAILBOX_FULL, Reply, accepted, come_again, deferred, not_proven, refused, unavailable
-from gateway.reputation.greylist import FIRST, Greylist
 from store.blob.contract import BlobMissing
 from store.kv.contract import StoreError
 from store.mail.quota import OverQuota

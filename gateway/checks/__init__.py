@@ -36,10 +36,9 @@ from gateway.checks import (
     url_homograph,
     url_route,
 )
-from gateway.pipeline import judge, run
+from gateway.pipeline import greylist, judge, run
 from gateway.pipeline.evidence import PureCheck, Signal
 from gateway.pipeline.facts import DataFacts
-from gateway.reputation import greylist
 
 PURE: tuple[PureCheck[DataFacts], ...] = (
     auth.CHECK,

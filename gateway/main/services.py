@@ -45,6 +45,7 @@ from gateway.pipeline.budget import ReadingBudget
 from gateway.pipeline.evidence import Check
 from gateway.pipeline.facts import DataFacts, Protected
 from gateway.pipeline.gather import Gatherer
+from gateway.pipeline.greylist import Greylist, GreylistSettings
 from gateway.pipeline.judge import Judge
 from gateway.pipeline.rules import AT_LEAST, AT_MOST
 from gateway.pipeline.verdict import Action, Policy, Thresholds
@@ -54,7 +55,6 @@ from gateway.reception import Reception
 from gateway.reply import MAILBOX_FULL, MAILBOX_FULL_FOR_GOOD, Reply
 from gateway.reputation import history
 from gateway.reputation.facts import SenderHistory
-from gateway.reputation.greylist import Greylist, GreylistSettings
 from gateway.reputation.rates import Rates, RateSettings
 from gateway.sentences import sentences
 from gateway.settings import Config

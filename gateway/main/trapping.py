@@ -13,9 +13,9 @@ from gateway.settings import Config
 from gateway.traps.matching import Traps
 from gateway.traps.seeds import PLACES, local_parts
 from store.accounts import directory
-from store.mail import domains
 from store.changes.engine import Store, StoreTxn, StoreView
 from store.kv.contract import ReadTxn
+from store.mail import domains
 from store.policy import traps
 from store.policy.traps import Hits, Trap
 

@@ -6,8 +6,8 @@ from gateway.config import ConfigError
 from gateway.pipeline.verdict import Thresholds
 from gateway.policy.book import Book, ThresholdsFor
 from gateway.policy.rule import MAX_RULES, BadRule, compile_rule
-from gateway.policy.settings import GroupSettings, RecipientSettings
 from gateway.settings import Config, Domain
+from gateway.settings.policy import GroupSettings, RecipientSettings
 
 
 def book_of(config: Config, signals: Collection[str]) -> Book:

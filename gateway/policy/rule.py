@@ -13,8 +13,8 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from gateway.content.hosts import to_ascii
 from gateway.pipeline.verdict import Action, Verdict
 from gateway.policy.glob import BadGlob, Glob, glob
-from gateway.policy.settings import Names, RuleSettings, RuleTest, When
 from gateway.policy.sight import Asked, Sight
+from gateway.settings.policy import Names, RuleSettings, RuleTest, When
 
 ACTIONS = {
     "deliver": Action.ACCEPT,

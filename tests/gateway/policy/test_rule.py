@@ -12,8 +12,8 @@ from gateway.config import ConfigError, parse
 from gateway.pipeline.verdict import Action, Verdict
 from gateway.policy.reading import book_of
 from gateway.policy.rule import Rule
-from gateway.policy.settings import RuleSettings
 from gateway.policy.sight import Sight
+from gateway.settings.policy import RuleSettings
 
 PATH = Path("/nowhere")
 SIGNALS = {"url.lookalike", "dmarc.pass", "gtube", "attachment.executable"}

@@ -9,10 +9,10 @@ import pytest
 
 from gateway.mailauth.results import AuthResults, SpfResult
 from gateway.pipeline.facts import DataFacts
+from gateway.pipeline.greylist import FIRST, Greylist, GreylistSettings
 from gateway.pipeline.judge import Judgement
 from gateway.pipeline.verdict import Action, Reason, Verdict
 from gateway.reputation.facts import SenderHistory
-from gateway.reputation.greylist import FIRST, Greylist, GreylistSettings
 from store.changes.engine import Store
 from tests.support.facts import NOW, authenticated, envelope, facts, mail
 from tests.support.mail_store import new_store

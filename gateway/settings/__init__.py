@@ -2,7 +2,7 @@
 
 import msgspec
 
-from gateway.policy.settings import GroupSettings, RecipientSettings, RuleSettings
+from gateway.settings.policy import GroupSettings, RecipientSettings, RuleSettings
 
 
 class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
