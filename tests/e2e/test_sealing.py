@@ -1,4 +1,4 @@
-"""A running gateway hands mail on, and the next host finds a seal that holds: domains it relays, aliases leading out."""
+"""A running gateway hands mail on, and the next host finds a seal that holds: relayed domains, aliases leading out."""
 
 import asyncio
 from collections.abc import Sequence
