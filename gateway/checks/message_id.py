@@ -1,4 +1,7 @@
-"""Who says it numbered the mail. RFC 5322 §3.6.4."""
+"""Who says it numbered the mail. RFC 5322 §3.6.4.
+
+That the number names a machine without a domain says nothing: honest mail does so more often than spam (measured).
+"""
 
 import re
 
@@ -14,14 +17,11 @@ RECIPIENT = Signal(
 BARE_IP = Signal(
     "message_id.bare-ip", "The Message-ID names a machine by a bare address: {detail}", "spam", "5322 §3.6.4"
 )
-UNQUALIFIED = Signal(
-    "message_id.unqualified", "The Message-ID comes from a machine without a full name: {detail}", "spam", "5322 §3.6.4"
-)
 HOLDS_RECIPIENT = Signal(
     "message_id.holds-recipient", "The Message-ID holds the recipient's own address: {detail}", "spam"
 )
 
-EMITS = frozenset({RECIPIENT, BARE_IP, UNQUALIFIED, HOLDS_RECIPIENT})
+EMITS = frozenset({RECIPIENT, BARE_IP, HOLDS_RECIPIENT})
 _ID = re.compile(r"<([^<>\s]{1,300})@([^<>@\s]{1,250})>\s*\Z")
 
 
@@ -36,9 +36,7 @@ def look(facts: DataFacts) -> list[Evidence]:
     if ip_literal(right):
         return [Evidence(BARE_IP, right[:80])]
     found: list[Evidence] = []
-    if "." not in right or right == "localhost.localdomain":
-        found.append(Evidence(UNQUALIFIED, right[:80]))
-    elif _is_here(right, facts):
+    if _is_here(right, facts):
         found.append(Evidence(RECIPIENT, right[:80]))
     recipients = {r.address.lower() for r in facts.envelope.rcpt_to[:20]}
     whole = f"{local}@{right}".lower()

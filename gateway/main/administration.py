@@ -56,8 +56,9 @@ partners = ["partner.example"]
 # authenticated = true
 # expect = "deliver"
 
-[traps]
-addresses = []                        # learned from, never delivered
+[traps]                               # learned from, never delivered; more of them: `mailward trap new`
+addresses = []                        # "info@example.com", "*-old@example.com"
+domains = []                          # whole domains, and those below them
 
 [verdict]
 junk = 0.60
@@ -84,6 +85,10 @@ trusted_sealers = []                  # "lists.example.com": forwarders whose AR
 
 [pyzor]
 servers = []                          # "public.pyzor.org:24441"; empty asks nobody
+report = false                        # tell them digests of mail to traps and of confirmed spam
+
+# [clamav]                            # a virus scanner beside us
+# socket = "/run/clamav/clamd.ctl"
 
 [store]
 url = ""                              # SQLite in server.data; or "rocksdb:PATH", "postgresql://USER@HOST/DATABASE",

@@ -136,10 +136,14 @@ class Judge:
             with stages.measure("language"):
                 evidence.extend(await self._read(facts.view, words))
             verdict = decide(evidence, self.policy, self._scorer.model_ids)
-        if self.policy.by_recipient is None:
+        book = self.policy.by_recipient
+        if book is None:
             return Judgement(verdict, tuple(evidence), needs_reading)
         with stages.measure("policy"):
-            ruled = self.policy.by_recipient.judge(facts, evidence, verdict, self.policy)
+            if book.is_quick:
+                ruled = book.judge(facts, evidence, verdict, self.policy)
+            else:
+                ruled = await loop.run_in_executor(self._threads, book.judge, facts, evidence, verdict, self.policy)
         return Judgement(ruled.verdict, tuple(evidence), needs_reading, ruled)
 
     def _compute(self, facts: DataFacts, stages: Stages) -> tuple[list[Evidence], Opinion | None]:

@@ -22,6 +22,7 @@ AT_LEAST = {
     "attachment.executable": Action.QUARANTINE,
     "attachment.executable-in-archive": Action.QUARANTINE,
     "attachment.shortcut": Action.QUARANTINE,
+    "attachment.virus": Action.QUARANTINE,
     "gtube": Action.QUARANTINE,
 }
 AT_MOST = {"lists.allowed": Action.ACCEPT}
@@ -54,6 +55,11 @@ class Ruled:
 
 class ByRecipient(Protocol):
     """What people wrote for some mail, in the configuration or in the store."""
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether ``judge`` takes less time than handing it to a thread."""
+        ...
 
     def judge(self, facts: DataFacts, evidence: Sequence[Evidence], general: Verdict, policy: Policy) -> Ruled:
         """A verdict for each recipient. Pure, bounded; never raises for what a mail holds."""

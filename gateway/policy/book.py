@@ -18,6 +18,7 @@ from gateway.policy.sight import Asked, Sight, sight_of
 from store.policy.entries import PolicyEntry, counter_name
 
 COUNTED_AS = "rule\x00"  #: before a rule's name where its hits are counted
+QUICK_RULES = 20  #: so many are asked in a tenth of a millisecond
 NOT_TAKEN = frozenset({Action.DEFER, Action.REJECT})
 
 
@@ -55,7 +56,7 @@ class _Case:
     evidence: Sequence[Evidence]
     policy: Policy
     verdicts: dict[Standing, Verdict]
-    held_true: dict[tuple[str, Standing], bool] = field(default_factory=dict)
+    holding: dict[Standing, tuple[Rule, ...]] = field(default_factory=dict)  #: rules that hold, whoever gets the mail
     hits: dict[str, None] = field(default_factory=dict)
     is_waved_through: bool = False
 
@@ -66,12 +67,15 @@ class Book:
 
     rules: tuple[Rule, ...] = ()
     thresholds: ThresholdsFor = field(default_factory=ThresholdsFor)
+    asked: Asked = field(init=False, default=Asked(), compare=False)  #: what any rule wants to know
+
+    def __post_init__(self) -> None:
+        headers = frozenset(name for rule in self.rules for name in rule.asked.headers)
+        object.__setattr__(self, "asked", Asked(headers, any(rule.asked.language for rule in self.rules)))
 
     @property
-    def asked(self) -> Asked:
-        """What any rule wants to know."""
-        headers = frozenset(name for rule in self.rules for name in rule.asked.headers)
-        return Asked(headers, any(rule.asked.language for rule in self.rules))
+    def is_quick(self) -> bool:
+        return len(self.rules) <= QUICK_RULES and not self.asked.language
 
     def judge(self, facts: DataFacts, evidence: Sequence[Evidence], general: Verdict, policy: Policy) -> Ruled:
         """A verdict for each recipient. Pure; bounded by rules times recipients."""
@@ -124,11 +128,13 @@ class Book:
         verdict = case.verdicts.get(standing)
         if verdict is None:
             verdict = case.verdicts[standing] = _decided(case, standing)
+        holding = case.holding.get(standing)
+        if holding is None:
+            holding = tuple(rule for rule in self.rules if rule.holds(case.sight, verdict))
+            case.holding[standing] = holding
         shadows: list[Reason] = []
-        for rule in self.rules:
-            if not rule.is_for(address) or not _holds(case, rule, standing, verdict):
-                continue
-            action = outcome(rule, case.sight, verdict, case.policy)
+        for rule in holding:
+            action = outcome(rule, case.sight, verdict, case.policy) if rule.is_for(address) else None
             if action is None:
                 continue
             case.hits[hits_of(rule)] = None
@@ -154,13 +160,6 @@ def _decided(case: _Case, standing: Standing) -> Verdict:
         policy = replace(policy, thresholds=standing.thresholds)
     model_ids = case.verdicts[Standing()].model_ids
     return decide(evidence, policy, model_ids)
-
-
-def _holds(case: _Case, rule: Rule, standing: Standing, verdict: Verdict) -> bool:
-    known = case.held_true.get((rule.name, standing))
-    if known is None:
-        known = case.held_true[rule.name, standing] = rule.holds(case.sight, verdict)
-    return known
 
 
 def outcome(rule: Rule, sight: Sight, verdict: Verdict, policy: Policy) -> Action | None:

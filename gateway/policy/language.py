@@ -2,7 +2,7 @@
 
 import re
 
-MAX_TEXT = 4_000  #: characters that are looked at
+MAX_TEXT = 2_000  #: characters that are looked at
 _FEWEST = 3  #: small words of a language that must be seen, and one more than of any other
 
 #: (first, last character, language), by what only one of the languages that rules are written about uses

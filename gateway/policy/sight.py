@@ -51,7 +51,7 @@ def sight_of(facts: DataFacts, evidence: Sequence[Evidence], asked: Asked) -> Si
     fields = [(header, field) for header in sorted(asked.headers) for field in facts.message.headers.all(header)[:MOST]]
     return Sight(
         author=name,
-        ip=envelope.peer.ip,
+        ip=plain_ip(envelope.peer.ip),
         helo=envelope.peer.helo,
         subject=facts.view.subject,
         attachments=tuple(named[:MOST]),
@@ -59,7 +59,13 @@ def sight_of(facts: DataFacts, evidence: Sequence[Evidence], asked: Asked) -> Si
         headers=tuple((header, field.text()) for header, field in fields),
         signals=frozenset(item.signal.name for item in evidence),
         size=len(facts.message.octets),
-        is_authentic=is_authentic(name, envelope, facts.auth),
+        # One author only: of several, in one field or more, a reader may be shown another than the one who is proven.
+        is_authentic=len(content.from_) == 1 and is_authentic(name, envelope, facts.auth),
         is_first_contact=facts.history.is_first_contact,
         language=language_of(facts.view.text) if asked.language else "",
     )
+
+
+def plain_ip(ip: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """An IPv4 address as such, also where a socket for both shows it as "::ffff:192.0.2.1"."""
+    return (ip.ipv4_mapped or ip) if isinstance(ip, IPv6Address) else ip

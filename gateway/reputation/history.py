@@ -160,7 +160,8 @@ def _entries(view: StoreView, envelope: Envelope, who: Names, now_ms: int) -> tu
 
 
 def _is_within(ip: IPv4Address | IPv6Address, networks: tuple[str, ...]) -> bool:
-    return any(ip in ip_network(network) for network in networks)
+    plain = (ip.ipv4_mapped or ip) if isinstance(ip, IPv6Address) else ip
+    return any(plain in ip_network(network) for network in networks)
 
 
 def record(

@@ -16,8 +16,12 @@ _HEAD = len(_MARK) + 8
 
 def put_until(txn: WriteTxn, key: bytes, value: bytes, until_ms: int) -> None:
     """Set a row that is there before ``until_ms``, and not from then on; the last put decides."""
-    _forget_order(txn, key)
+    before = end_of(txn.get(key))
     txn.put(key, _MARK + keys.u64(until_ms) + value)
+    if before == until_ms:
+        return  # its place in the order is there
+    if before is not None:
+        txn.delete(keys.expiry(before, key))
     txn.put(keys.expiry(until_ms, key), b"")
 
 

@@ -135,6 +135,20 @@ ERRORS |= {
     "DNS server by name": ('[dns]\nservers = ["dns.example:53"]', "dns.servers: 'dns.example:53': write an IP address"),
     "time that has passed": ("[dns]\ntimeout_s = -1", "dns.timeout_s, dns.seconds_per_mail and pyzor.timeout_s"),
     "trap that is no address": ('[traps]\naddresses = ["nope"]', "traps.addresses: 'nope' is no address"),
+    "trap of two stars": (
+        '[traps]\naddresses = ["*a*@b.example"]',
+        "traps.addresses: '*a*@b.example' is no address",
+    ),
+    "trap that is a domain": (
+        '[traps]\naddresses = ["*@example.com"]',
+        "traps.addresses: '*@example.com' is no address",
+    ),
+    "domain of traps that is none": ('[traps]\ndomains = ["a@b.example"]', "traps.domains: 'a@b.example' is no domain"),
+    "two scanners": ('[clamav]\nsocket = "s"\nhost = "h:1"', "clamav: socket or host, not both"),
+    "scanner without a port": ('[clamav]\nhost = "h"', "'h': write an address"),
+    "scanner without time": ('[clamav]\nsocket = "s"\ntimeout_s = 0.0', "clamav.timeout_s, clamav.max_octets and"),
+    "scanner that fails somehow": ('[clamav]\non_failure = "accept"', 'clamav.on_failure: write "evidence" or "defer"'),
+    "virus that is let through": ('[clamav]\non_virus = "accept"', 'clamav.on_virus: write "hold" or "refuse"'),
     "domain that is an address": ('[domain."ana@example.com"]', "domain: 'ana@example.com' is no domain name"),
 }
 

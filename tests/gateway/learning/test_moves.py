@@ -1,7 +1,6 @@
 """What people say by moving mail: into and out of Junk, for whom it counts, and how often."""
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -18,7 +17,7 @@ from gateway.reputation.facts import SenderHistory
 from gateway.reputation.history import sender_history
 from store.accounts.account import Account
 from store.audit import chain
-from store.changes.engine import Store
+from store.changes.engine import AccountId, Store
 from store.labels import rows as labels
 from store.labels.rows import Label
 from store.mail.model import EmailId
@@ -54,7 +53,7 @@ async def history(store: Store, one: DataFacts) -> SenderHistory:
     return await sender_history(store, one.envelope, one.content, one.auth, one.view)
 
 
-async def house(**options: Any) -> tuple[Store, Account]:
+async def house() -> tuple[Store, Account]:
     store = new_store()
     store.clock = lambda: NOW_S
     return store, await new_account(store, BOB)
@@ -73,8 +72,6 @@ async def house(**options: Any) -> tuple[Store, Account]:
     ],
 )
 def test_what_a_move_says(source: str, target: str, opinion: bool | None) -> None:
-    from store.changes.engine import AccountId
-
     assert opinion_of(Moved(AccountId(1), (), source, target)) is opinion
 
 
@@ -127,12 +124,14 @@ async def test_a_mail_that_is_gone_and_an_account_that_is_gone_teach_nothing() -
 
 
 async def test_more_moves_than_can_wait_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "WAITING", 1)
+    monkeypatch.setattr(module, "WAITING", 2)
     store, bob = await house()
+    came = [await come(store, received(bob, number)) for number in range(4)]
     learning = Moves(store)
-    for _ in range(3):
-        learning(Moved(bob.id, (EmailId(99),), "inbox", "junk"))
+    for email in came:
+        learning(Moved(bob.id, (email,), "inbox", "junk"))
     await learning.drain()
+    assert len(await store.read(lambda view: list(labels.after(view, 0)))) == 2
 
 
 async def test_a_draft_that_becomes_sent_mail_is_expected_to_be_answered() -> None:

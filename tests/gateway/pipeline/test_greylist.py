@@ -11,6 +11,7 @@ from gateway.mailauth.results import AuthResults, SpfResult
 from gateway.pipeline.facts import DataFacts
 from gateway.pipeline.greylist import FIRST, Greylist, GreylistSettings
 from gateway.pipeline.judge import Judgement
+from gateway.pipeline.rules import Ruled
 from gateway.pipeline.verdict import Action, Reason, Verdict
 from gateway.reputation.facts import SenderHistory
 from store.changes.engine import Store
@@ -123,3 +124,9 @@ async def test_the_reason_adds_nothing_to_the_sum(store: Store) -> None:
     after = (await Greylist(store, SETTINGS).consider(stranger(), before)).verdict
     assert after.log_odds == before.verdict.log_odds
     assert after.reasons[-1].sentence.endswith("not before 240 seconds from now")
+
+
+async def test_mail_that_a_rule_delivers_is_not_asked(store: Store) -> None:
+    judgement = judged()
+    ruled = Ruled(judgement.verdict, judgement.verdict, is_waved_through=True)
+    assert not await is_deferred(Greylist(store, SETTINGS), stranger(), replace(judgement, ruled=ruled))

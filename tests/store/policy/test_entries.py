@@ -77,3 +77,41 @@ async def test_what_is_removed_is_gone(store: Store) -> None:
     assert [e.subject for e in await store.read(policy.everything)] == ["@other.example", "@evil.example"]
     await store.write(lambda txn: policy.remove(txn, "block", "@evil.example"))
     assert await matched(store, "eve@evil.example") is None
+
+
+def scoped(scope: str, subject: str = "@evil.example") -> PolicyEntry:
+    return PolicyEntry("block", subject, "ann", "why", NOW, 0, scope)
+
+
+async def test_entries_for_some_recipients_stand_beside_the_one_for_everybody(store: Store) -> None:
+    await put(store, scoped("bob@b.example"), scoped("@b.example"))
+    assert await matched(store, "eve@evil.example") is None  # neither is for everybody
+    await put(store, entry("@evil.example"), scoped("bob@b.example", "@evil.example.org"))
+    found = await store.read(lambda view: policy.about(view, "block", "eve@evil.example", NOW))
+    assert [e.scope for e in found] == ["", "@b.example", "bob@b.example"]
+    await store.write(lambda txn: policy.remove(txn, "block", "@evil.example", "@b.example"))
+    found = await store.read(lambda view: policy.about(view, "block", "eve@evil.example", NOW))
+    assert [e.scope for e in found] == ["", "bob@b.example"]
+
+
+@pytest.mark.parametrize(
+    ("scope", "expected"),
+    [("", True), ("bob@b.example", True), ("@b.example", True), ("@example", False), ("ann@b.example", False)],
+)
+def test_whom_a_scope_concerns(scope: str, expected: bool) -> None:
+    assert scoped(scope).concerns("Bob@b.example") is expected
+
+
+async def test_a_sender_cannot_write_itself_into_a_scope(store: Store) -> None:
+    await put(store, scoped("bob@b.example"))
+    assert await store.read(lambda view: policy.about(view, "block", "@evil.example\x00bob@b.example", NOW)) == []
+
+
+async def test_hits_are_counted_and_go_with_the_entry(store: Store) -> None:
+    name = policy.counter_name("block", "@evil.example", "bob@b.example")
+    await put(store, scoped("bob@b.example"))
+    await store.write(lambda txn: [policy.count_hit(txn, name) for _ in range(3)])
+    assert await store.read(lambda view: policy.hits(view, name)) == 3
+    assert await store.read(lambda view: policy.hits(view, policy.counter_name("block", "@evil.example"))) == 0
+    await store.write(lambda txn: policy.remove(txn, "block", "@evil.example", "bob@b.example"))
+    assert await store.read(lambda view: policy.hits(view, name)) == 0
