@@ -59,6 +59,7 @@ from store.kv.opening import has_rivals, open_kv
 from store.labels.rows import Label
 from store.message.model import Message
 from store.schema.version import check as check_schema
+from store.search.memory import memory_of
 
 log = structlog.get_logger()
 
@@ -130,7 +131,10 @@ async def open_store(config: Config | None, *, any_schema: bool = False) -> Stor
             raise
         announcer = Announcer(hints_of(url, folder / "hints"))
     await announcer.start()
-    return Store(kv, blobs, announcer, seals_later=config is not None and has_rivals(config.store.url))
+    store = Store(kv, blobs, announcer, seals_later=config is not None and has_rivals(config.store.url))
+    if config is not None:
+        memory_of(store).most_octets = config.search.memory_octets
+    return store
 
 
 async def _open_blobs(config: Config, kv: KeyValueStore, folder: Path) -> Blobs:
