@@ -2,10 +2,10 @@
 
     python -m benchmarks.mailboxes URL COUNT [--seed 1]
 
-makes an account ``bob@b.example`` with COUNT mails in its inbox in the store that URL names, as ``store.url`` writes it;
-one that was interrupted is filled further. ``Letters`` makes the mails (the same seed makes the same ones), ``fill`` puts them into an
-account without the reception: in large transactions, straight to the rows that ``store.mail.emails.add`` writes, so
-that a million mails take minutes and ``mailward fsck`` finds nothing wrong.
+makes an account ``bob@b.example`` with COUNT mails in its inbox in the store that URL names, as ``store.url`` writes
+it; one that was interrupted is filled further. ``Letters`` makes the mails (the same seed makes the same ones),
+``fill`` puts them into an account without the reception: in large transactions, straight to the rows that
+``store.mail.emails.add`` writes, so that a million mails take minutes and ``mailward fsck`` finds nothing wrong.
 """
 
 import argparse
@@ -464,7 +464,9 @@ async def fill(
         batch = list(islice(stream, min(MAILS_A_TRANSACTION, count - filled)))
         staged = [await store.blobs.stage(letter.octets) for letter in batch]
         at = await store.write(
-            lambda txn, batch=batch, staged=staged, at=at: _add(txn.account(account), mailbox, batch, staged, at)
+            lambda txn, batch=batch, staged=staged, at=at: _add(  # type: ignore[misc]
+                txn.account(account), mailbox, batch, staged, at
+            )
         )
         filled += len(batch)
         told(filled)

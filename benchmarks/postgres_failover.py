@@ -195,7 +195,7 @@ def _found(view: StoreView, accounts: list[AccountId]) -> tuple[Counter[bytes], 
     copies = Counter(bytes(email.blob) for account in accounts for email in reading.every_email(view.account(account)))
     by_reception: dict[str, bytes] = {}
     while batch := list(trace.after(view, max(by_reception, default=""), 1_000)):
-        by_reception |= {row.id: bytes(row.blob) for row in batch}
+        by_reception |= {row.id: bytes(row.blob or b"") for row in batch}
     return copies, by_reception
 
 

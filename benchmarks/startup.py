@@ -70,7 +70,8 @@ def greeting(folder: Path, dns: str, runs: int) -> dict[str, object]:
 def memory(folder: Path, dns: str, mails: int) -> dict[str, object]:
     """Resident megabytes of one worker before its first mail and after many."""
     chance = random.Random(1)
-    octets = [smtp_delivery.mail(number, 4_096, chance) for number in range(mails)]
+    pool = smtp_delivery.paragraphs()
+    octets = [smtp_delivery.mail(number, 4_096, chance, pool) for number in range(mails)]
     with serving(folder, dns) as gateway:
         gateway.add_user("ana@example.com")
         fresh = smtp_delivery.resident_mb(gateway.worker_pids())
@@ -162,7 +163,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as made, dns_server(zone) as dns:
         folder = Path(made)
         mail = folder / "mail.eml"
-        mail.write_bytes(smtp_delivery.mail(1, 4_096, random.Random(1)))
+        mail.write_bytes(smtp_delivery.mail(1, 4_096, random.Random(1), smtp_delivery.paragraphs()))
         (folder / "served").mkdir()
         (folder / "loaded").mkdir()
         steps["serve_to_greeting"] = lambda: greeting(folder / "served", dns, given.runs)

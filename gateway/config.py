@@ -132,6 +132,8 @@ def _check_mail(config: Config) -> None:
         host_and_port(config.outbound.relay)
     if not 1_000 <= config.search.words <= 130_000:
         raise ConfigError("search.words: from 1000 to 130000; a place in a mail is kept in 17 bits")
+    if config.search.memory_octets < 0:
+        raise ConfigError("search.memory_octets: 0 or more; 0 keeps nothing, which is right but slow")
     if config.history.changes < 1_000:
         raise ConfigError("history.changes: at least 1000; with fewer, clients would start over again and again")
 

@@ -12,7 +12,7 @@ from gateway.cli.verdicts import WORDS, plain, table
 from gateway.config import load
 from gateway.learning.labels import label_of_octets
 from gateway.main.failures import told_plainly
-from gateway.main.services import load_model, open_store, policy_of, reports_spam, utc_now
+from gateway.main.services import load_model, open_store, policy_of, reports_spam, require_store, utc_now
 from gateway.observe.log import configure
 from gateway.pipeline.verdict import Action, Policy, Reason, Thresholds, Verdict
 from gateway.quarantine.acts import Quarantine
@@ -98,11 +98,13 @@ url = ""                              # SQLite in server.data; or "rocksdb:PATH"
 """
 
 
-def with_store(config_path: Path, work: Callable[[Store], Awaitable[int]]) -> int:
-    """Open the configured store, do the work, close it."""
+def with_store(config_path: Path, work: Callable[[Store], Awaitable[int]], *, existing: bool = False) -> int:
+    """Open the configured store, do the work, close it. ``existing``: one that is not there is refused, not made."""
     configure("human")
     with told_plainly():
         config = load(config_path)
+        if existing:
+            require_store(config)
 
         async def run() -> int:
             store = await open_store(config)

@@ -19,6 +19,7 @@ from store.changes.announce import Announcer
 from store.changes.engine import Store
 from store.kv.contract import StoreError
 from store.kv.opening import check_url, open_kv
+from store.kv.sqlite import SqliteKeyValueStore
 from store.schema.version import SCHEMA
 from store.upkeep import fsck
 from store.upkeep.backup.create import create
@@ -26,6 +27,8 @@ from store.upkeep.backup.folder import BackupDamaged, Folder, Manifest
 from store.upkeep.backup.restore import restore
 from store.upkeep.backup.verify import check_links, verify
 from store.upkeep.migrate import migrate
+
+DAMAGED = "the store's file is damaged ({}), so rows may be missing from the copy: see `mailward fsck`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,7 @@ def make(config_path: Path, path: Path, *, keep: int, as_json: bool) -> int:
 
     async def work(store: Store) -> int:
         folder = Folder(path)
+        damage = await integrity_of(store)
         with folder.locked():
             before = frozenset(name for each in folder.manifests() for name in each.files())
             manifest = (await create(store, folder, source, bar)).sealed()
@@ -70,13 +74,20 @@ def make(config_path: Path, path: Path, *, keep: int, as_json: bool) -> int:
             await asyncio.to_thread(verify, folder, manifest, bar, only=fresh)
             missing = await asyncio.to_thread(check_links, folder, manifest)
             folder.write_manifest(manifest)
-            _forget(folder, keep)
+            _forget(folder, 0 if damage else keep)
             written = sum(_size(folder, name) for name in fresh)
         bar.close()
         _say_made(manifest, written, missing, path, as_json=as_json)
-        return 1 if missing else 0
+        if damage:
+            print(f"mailward: {DAMAGED.format(damage[0])}; older backups were kept", file=sys.stderr)
+        return 1 if missing or damage else 0
 
-    return with_store(config_path, work)
+    return with_store(config_path, work, existing=True)
+
+
+async def integrity_of(store: Store) -> list[str]:
+    """What the backend itself finds wrong with its file, where it can tell: a scan may pass over lost pages."""
+    return await store.kv.integrity() if isinstance(store.kv, SqliteKeyValueStore) else []
 
 
 def load_url(config_path: Path) -> str:

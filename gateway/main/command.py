@@ -222,23 +222,25 @@ def queue_list(config_path: Path, as_json: bool) -> None:
 @click.argument("jobs", nargs=-1)
 @click.option("--all", "all_given_up", is_flag=True, help="Every job that was given up.")
 @click.option("--config", "config_path", type=click.Path(path_type=Path), required=True)
-def queue_retry(jobs: tuple[str, ...], all_given_up: bool, config_path: Path) -> None:
+@JSON
+def queue_retry(jobs: tuple[str, ...], all_given_up: bool, config_path: Path, as_json: bool) -> None:
     """Let jobs come up now, as if new, by the ids that `queue list` shows."""
     from gateway.main.queueing import retry_jobs
 
     if not jobs and not all_given_up:
         raise click.UsageError("name jobs, or write --all for every one that was given up")
-    sys.exit(retry_jobs(config_path, jobs, all_given_up=all_given_up))
+    sys.exit(retry_jobs(config_path, jobs, all_given_up=all_given_up, as_json=as_json))
 
 
 @queue.command(name="drop")
 @click.argument("job")
 @click.option("--config", "config_path", type=click.Path(path_type=Path), required=True)
-def queue_drop(job: str, config_path: Path) -> None:
+@JSON
+def queue_drop(job: str, config_path: Path, as_json: bool) -> None:
     """Give a job up for good, with the mail it kept, by the id that `queue list` shows."""
     from gateway.main.queueing import drop_job
 
-    sys.exit(drop_job(config_path, job))
+    sys.exit(drop_job(config_path, job, as_json=as_json))
 
 
 @main.group()

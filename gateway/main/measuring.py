@@ -8,11 +8,13 @@ from pathlib import Path
 
 from gateway.config import ConfigError, load
 from gateway.main.administration import with_store
-from gateway.main.backups import Bar, Target, open_target
+from gateway.main.backups import DAMAGED, Bar, Target, integrity_of, open_target
 from gateway.main.failures import told_plainly
 from store.blob.opening import objects_of
+from store.blob.places import folder_of
 from store.changes.engine import Store
-from store.kv.opening import check_url
+from store.kv.contract import StoreError
+from store.kv.opening import check_url, path_of
 from store.kv.room import Room, compact, room_of
 from store.schema.version import check as check_schema
 from store.upkeep.move import move, move_objects
@@ -42,7 +44,7 @@ def show_stats(config_path: Path, *, as_json: bool) -> int:
             _print(stats, free)
         return 0
 
-    return with_store(config_path, work)
+    return with_store(config_path, work, existing=True)
 
 
 def _print(stats: Stats, free: int) -> None:
@@ -53,7 +55,8 @@ def _print(stats: Stats, free: int) -> None:
         f"  {mails.count:,} mails of {sized(mails.octets)}, {sized(mails.packed_octets)} as kept in the store", end=""
     )
     print(f"; {mails.elsewhere:,} kept elsewhere" if mails.elsewhere else "")
-    print(f"  each kept once: {mails.links:,} copies would take {mails.deduplication:.2f} times as much")
+    if mails.deduplication >= 1:
+        print(f"  each kept once: {mails.links:,} copies would take {mails.deduplication:.2f} times as much")
     print(f"  {mails.unlinked:,} mails that nobody has any more will be collected")
     if stats.oldest_ms is not None and stats.newest_ms is not None:
         print(f"  received from {_day(stats.oldest_ms)} to {_day(stats.newest_ms)}")
@@ -91,7 +94,7 @@ def compact_store(config_path: Path, *, rewrite: bool, as_json: bool) -> int:
                 print(f"  {after.advice}")
         return 0
 
-    return with_store(config_path, work)
+    return with_store(config_path, work, existing=True)
 
 
 def move_store(config_path: Path, url: str, blobs: str, *, as_json: bool) -> int:
@@ -99,10 +102,17 @@ def move_store(config_path: Path, url: str, blobs: str, *, as_json: bool) -> int
     with told_plainly():
         try:
             check_url(url or "memory:")
+            folder = folder_of(blobs) if blobs else None
         except ValueError as error:
-            raise ConfigError(f"--to: {error}") from error
+            raise ConfigError(f"{'--to' if url else '--blobs'}: {error}") from error
+    if url and (path := path_of(url)) is not None:
+        url = f"{check_url(url)}:{path.absolute()}"  # a configuration takes paths from its own folder
+    if folder is not None:
+        blobs = f"files:{folder.absolute()}"
 
     async def work(store: Store) -> int:
+        if damage := await integrity_of(store):
+            raise StoreError(DAMAGED.format(damage[0]) + "; nothing was copied")
         bar = Bar()
         told = await (_move_rows(store, url, bar) if url else _move_blobs(config_path, store, blobs, bar))
         bar.close()
@@ -115,7 +125,7 @@ def move_store(config_path: Path, url: str, blobs: str, *, as_json: bool) -> int
             print("  the old store was not changed: remove it when the new one has proved itself")
         return 0
 
-    return with_store(config_path, work)
+    return with_store(config_path, work, existing=True)
 
 
 async def _move_rows(store: Store, url: str, bar: Bar) -> dict[str, int]:

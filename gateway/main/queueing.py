@@ -42,7 +42,7 @@ def _show(job: Job, state: str, as_json: bool) -> None:
         print(f"  {state:<8} {job.attempts:>3} attempts  due {when(job.due_ms)}  {job.id}  {job.last_error}")
 
 
-def retry_jobs(config_path: Path, job_ids: tuple[str, ...], *, all_given_up: bool) -> int:
+def retry_jobs(config_path: Path, job_ids: tuple[str, ...], *, all_given_up: bool, as_json: bool) -> int:
     """Let jobs come up now, as if new; with ``all_given_up`` every one that was given up."""
 
     async def work(store: Store) -> int:
@@ -51,11 +51,14 @@ def retry_jobs(config_path: Path, job_ids: tuple[str, ...], *, all_given_up: boo
             wanted += [job.id for job in await store.read(jobs.buried) if job.kind != jobs.UNREADABLE]
         missing = 0
         for job_id in dict.fromkeys(wanted):
-            if await store.write(lambda txn, name=job_id: _retry(txn, name)) is None:  # type: ignore[misc]
+            retried = await store.write(lambda txn, name=job_id: _retry(txn, name))  # type: ignore[misc]
+            if as_json:
+                print(json.dumps({"id": job_id, "retried": retried is not None}))
+            elif retried is not None:
+                print(f"  {job_id} comes up now")
+            if retried is None:
                 print(f"mailward: {job_id}: no such job, or it is being worked on at this moment", file=sys.stderr)
                 missing += 1
-            else:
-                print(f"  {job_id} comes up now")
         return 1 if missing else 0
 
     return with_store(config_path, work)
@@ -69,14 +72,18 @@ def _retry(txn: StoreTxn, job_id: str) -> Job | None:
     return job
 
 
-def drop_job(config_path: Path, job_id: str) -> int:
+def drop_job(config_path: Path, job_id: str, *, as_json: bool) -> int:
+    """Give a job up for good; the exit code is 1 when there is none of this id."""
+
     async def work(store: Store) -> int:
         dropped = await store.write(lambda txn: relay.drop(txn, job_id, COMMAND_LINE, _now_ms()))
+        if as_json:
+            print(json.dumps({"id": job_id, "dropped": dropped is not None}))
+        elif dropped is not None:
+            print(f"  dropped {dropped.id}")
         if dropped is None:
             print(f"mailward: no job with the id {job_id} waits or was given up", file=sys.stderr)
-            return 1
-        print(f"  dropped {dropped.id}")
-        return 0
+        return 0 if dropped is not None else 1
 
     return with_store(config_path, work)
 

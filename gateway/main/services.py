@@ -68,12 +68,13 @@ from store.blob.view import Blobs
 from store.changes.announce import Announcer
 from store.changes.engine import Store
 from store.changes.opening import hints_of
-from store.kv.contract import KeyValueStore
+from store.kv.contract import KeyValueStore, StoreError
 from store.kv.memory import MemoryKeyValueStore
-from store.kv.opening import has_rivals, open_kv
+from store.kv.opening import has_rivals, open_kv, path_of
 from store.labels.rows import Label
 from store.message.model import Message
 from store.schema.version import check as check_schema
+from store.search.memory import memory_of
 
 log = structlog.get_logger()
 
@@ -161,7 +162,29 @@ async def open_store(config: Config | None, *, any_schema: bool = False) -> Stor
             raise
         announcer = Announcer(hints_of(url, folder / "hints"))
     await announcer.start()
-    return Store(kv, blobs, announcer, seals_later=config is not None and has_rivals(config.store.url))
+    store = Store(kv, blobs, announcer, seals_later=config is not None and has_rivals(config.store.url))
+    if config is not None:
+        memory_of(store).most_octets = config.search.memory_octets
+    return store
+
+
+def require_store(config: Config) -> None:
+    """Raises StoreError when the store's file or folder is not there, or is empty: opening it would make one."""
+    refuse_emptied(config)
+    path = _path_of_store(config)
+    if path is not None and not path.exists():
+        raise StoreError(f"the store {path} is not there: look at server.data and store.url, or restore a backup")
+
+
+def refuse_emptied(config: Config) -> None:
+    """Raises StoreError for a file that lost all its octets: a server that began anew in it would refuse all mail."""
+    path = _path_of_store(config)
+    if path is not None and path.is_file() and not path.stat().st_size:
+        raise StoreError(f"the store {path} is an empty file: restore a backup, or remove the file to begin anew")
+
+
+def _path_of_store(config: Config) -> Path | None:
+    return path_of(config.store.url) if config.store.url else Path(config.server.data) / "store.sqlite"
 
 
 async def _open_blobs(config: Config, kv: KeyValueStore, folder: Path) -> Blobs:

@@ -11,7 +11,7 @@ import structlog
 from gateway.config import ConfigError, load
 from gateway.main.failures import told_plainly
 from gateway.main.migrating import bring_up
-from gateway.main.services import data_folder, load_model, resolver_of, utc_now
+from gateway.main.services import data_folder, load_model, refuse_emptied, resolver_of, utc_now
 from gateway.main.supervisor import Addresses, CannotListen, Supervisor, reserve
 from gateway.main.worker import tls_of
 from gateway.observe.log import configure
@@ -27,6 +27,7 @@ def serve(config_path: Path, *, as_json: bool) -> int:
         config = load(config_path)
         configure(config.server.log)
         data_folder(config)
+        refuse_emptied(config)
         load_model(config)
         resolver_of(config)
         tls_of(config, utc_now)  # makes the self-signed pair once, before there are several workers

@@ -45,7 +45,7 @@ def check_store(config_path: Path, *, mend: bool, as_json: bool) -> int:
         return FOUND if left else SOUND
 
     try:
-        return with_store(config_path, work)
+        return with_store(config_path, work, existing=True)
     except SystemExit as failure:
         if failure.code in {2, 3}:
             return NOT_OPENED

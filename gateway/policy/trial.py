@@ -12,8 +12,8 @@ from gateway.pipeline.evidence import Evidence, Signal
 from gateway.pipeline.verdict import Policy, decide, log_odds, weigh
 from gateway.policy.book import Book
 from gateway.policy.rule import SAID, Rule
-from gateway.policy.settings import RuleTest
 from gateway.policy.sight import Sight
+from gateway.settings.policy import RuleTest
 
 
 @dataclass(frozen=True, slots=True)

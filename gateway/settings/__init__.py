@@ -176,6 +176,7 @@ class History(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Search(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     words: int = 100_000  #: of one mail that can be found, its first ones; a change makes every index anew
+    memory_octets: int = 64_000_000  #: of each worker, for pieces of indexes that searches may need again
 
 
 class Console(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

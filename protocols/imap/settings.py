@@ -21,3 +21,5 @@ class ImapSettings:
     login_failures: int = 3  #: on one connection, before BYE
     bad_commands: int = 20  #: on one connection, before BYE
     rows_per_read: int = 500  #: emails looked at in one transaction
+    search_octets: int = 64_000_000  #: of mails one SEARCH may read: those not indexed yet, and headers
+    search_s: float = 20.0  #: the same in time

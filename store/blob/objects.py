@@ -35,6 +35,10 @@ class ObjectMissing(Exception):
     """There is no object of that name."""
 
 
+class ObjectDamaged(StoreError):
+    """An object is cut short, or its head is not that of its blob."""
+
+
 @dataclass(frozen=True, slots=True)
 class Listed:
     """One object of a listing."""
@@ -118,7 +122,7 @@ class ObjectFrames:
         else:
             begin, octets = 0, early
         if begin + len(octets) < starts[last + 1]:
-            raise StoreError(f"blob {blob.hex()} is damaged: its object {name} is cut short")
+            raise ObjectDamaged(f"blob {blob.hex()} is damaged: its object {name} is cut short")
         return [octets[starts[at] - begin : starts[at + 1] - begin] for at in range(first, last + 1)]
 
     async def length(self, blob: BlobId, shape: BlobShape) -> int:
@@ -169,9 +173,9 @@ def _read_head(blob: BlobId, shape: BlobShape, head: bytes, name: str) -> tuple[
     elif _HEAD.unpack_from(head) != (_MAGIC, shape.size, shape.chunk_octets, shape.count, blob):
         fault = "it is another blob"
     if fault:
-        raise StoreError(f"blob {blob.hex()} is damaged: its object {name}: {fault}")
+        raise ObjectDamaged(f"blob {blob.hex()} is damaged: its object {name}: {fault}")
     lengths: Iterator[int] = (length for (length,) in _LENGTH.iter_unpack(head[_HEAD.size : -_LENGTH.size]))
     starts = tuple(itertools.accumulate(lengths, initial=len(head)))
     if any(after - before > shape.chunk_octets + _FRAME_EXTRA for before, after in itertools.pairwise(starts)):
-        raise StoreError(f"blob {blob.hex()} is damaged: its object {name}: a frame is longer than can be")
+        raise ObjectDamaged(f"blob {blob.hex()} is damaged: its object {name}: a frame is longer than can be")
     return starts

@@ -31,5 +31,5 @@ class Reader(Generic[R]):
             raise RowDamaged(f"row version {value[:1]!r} is not known to this program")
         try:
             return self._decoder.decode(memoryview(value)[1:])
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:  # the latter for text that is no UTF-8
             raise RowDamaged(str(error)) from error

@@ -136,16 +136,17 @@ async def find(
 
 
 async def accepted(
-    store: Store, account: AccountId, wanted: Filter, ids: Numbers, texts: Texts | None = None
+    store: Store, account: AccountId, wanted: Filter, ids: Numbers, limits: Limits | None = None
 ) -> Numbers:
-    """Where in ``ids`` the emails stand that meet a condition, ascending. Raises StoreUnavailable."""
+    """Where in ``ids`` the emails stand that meet a condition, ascending. Raises SearchTooLarge, StoreUnavailable."""
+    limits = limits or Limits()
 
     def body(view: AccountView, asking: _Asking) -> Numbers:
-        sides = asking.judge(view, NO_ROWS_LIMIT).decide(wanted, ids)
+        sides = asking.judge(view, limits.rows).decide(wanted, ids)
         asking.note_unread(ids[sides.possible & ~sides.certain])
         return np.flatnonzero(sides.certain)
 
-    return await _asked(store, account, wanted, body, texts or Texts(store), Limits())
+    return await _asked(store, account, wanted, body, Texts(store), limits)
 
 
 async def in_order(store: Store, account: AccountId, ids: Numbers, sort: Sequence[SortKey]) -> Numbers:

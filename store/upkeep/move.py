@@ -133,6 +133,11 @@ async def move_objects(store: Store, target: Objects, tell: Tell) -> int:
         raise NotEmpty("the new place holds mails of another store: name another one; nothing was changed")
     copied = 0
     async for name, length in _objects(store):
+        if length is None:
+            raise StoreError(
+                f"{name} is not there: `mailward fsck` names the mail whose octets it was; delete that mail, wait "
+                "until the server has collected it, then move again"
+            )
         if not await _is_there(target, name, length):
             await target.put(name, length, _pieces(elsewhere.objects, name, length))
         if await _hash(target, name, length) != await _hash(elsewhere.objects, name, length):
@@ -150,14 +155,19 @@ async def _mark_of(objects: Objects) -> bytes | None:
         return None
 
 
-async def _objects(store: Store) -> AsyncIterator[tuple[str, int]]:
+async def _objects(store: Store) -> AsyncIterator[tuple[str, int | None]]:
+    """Names and lengths; None for one that is not there."""
     elsewhere, after = store.blobs.elsewhere, None
     assert elsewhere is not None
     while ids := await store.blobs.list_ids(after, ROWS):
         shapes = await store.kv.read(lambda txn, ids=ids: [(blob, shape_of(txn, blob)) for blob in ids])  # type: ignore[misc]
         for blob, shape in shapes:
             if shape is not None and shape.generation:
-                yield object_name(blob, shape), await elsewhere.length(blob, shape)
+                try:
+                    length = await elsewhere.length(blob, shape)
+                except ObjectMissing:
+                    length = None
+                yield object_name(blob, shape), length
         after = ids[-1]
 
 

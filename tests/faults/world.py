@@ -1,10 +1,12 @@
-"""A whole gateway over one SQLite file, opened again and again, whose writes fail when the test says so."""
+"""A whole gateway over one store, opened again and again, whose writes fail when the test says so."""
 
+import pickle
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -20,6 +22,10 @@ from store.blob.folder import FolderObjects
 from store.blob.view import Blobs
 from store.changes.announce import Announcer
 from store.changes.engine import Store, StoreView
+from store.kv.contract import KeyValueStore, WriteTxn
+from store.kv.foundationdb import FoundationKeyValueStore
+from store.kv.memory import MemoryKeyValueStore
+from store.kv.rocksdb import RocksKeyValueStore
 from store.kv.sqlite import SqliteKeyValueStore
 from store.labels import rows as labels
 from store.mail import emails, mailboxes, reading
@@ -29,6 +35,9 @@ from store.queue import jobs
 from store.upkeep.collect import has_link
 from tests.gateway.outbound.sink import Sink
 from tests.support.faulty_kv import FaultyKeyValueStore
+from tests.support.fdb_cluster import Cluster
+from tests.support.fdb_double import Double
+from tests.support.foundationdb import ManualClock
 from tests.support.mail_store import assert_sound, new_account
 
 ZONE = Zone.of(
@@ -43,6 +52,7 @@ PEER = Peer(ip_address("198.51.100.25"), 50_000, "mx.partner.example")
 START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 
 Summary = Counter[str]
+_ROWS_AT_ONCE = 32  # a row has up to 64 KiB, a transaction of FoundationDB 10 MB
 
 
 @dataclass(slots=True)
@@ -123,16 +133,49 @@ def _quiet(*_: object) -> None:
     """Nobody reads the journal of these tests."""
 
 
+async def _open_kv(backend: str, folder: Path) -> KeyValueStore:
+    """The folder's store. What the doubles hold is in memory: they begin with the rows that ``_leave`` wrote down."""
+    if backend == "sqlite":
+        return await SqliteKeyValueStore.open(folder / "store.sqlite")
+    if backend == "rocksdb":
+        return await RocksKeyValueStore.open(folder / "store.rocks")
+    kv: KeyValueStore = MemoryKeyValueStore()
+    if backend == "foundationdb":
+        binding = Double(Cluster(ManualClock()))
+        kv = await FoundationKeyValueStore.open("foundationdb:?prefix=faults", binding=binding)
+    rows = pickle.loads((folder / "rows").read_bytes()) if (folder / "rows").exists() else []
+    for at in range(0, len(rows), _ROWS_AT_ONCE):
+        await kv.write(partial(_put_all, rows=rows[at : at + _ROWS_AT_ONCE]))
+    return kv
+
+
+def _put_all(txn: WriteTxn, rows: list[tuple[bytes, bytes]]) -> None:
+    for key, value in rows:
+        txn.put(key, value)
+
+
+async def _leave(backend: str, kv: KeyValueStore, folder: Path) -> None:
+    if backend in ("memory", "foundationdb"):
+        rows = await kv.read(lambda view: list(view.scan(b"", b"\xff" * 8)))
+        (folder / "rows").write_bytes(pickle.dumps(rows))
+
+
 @asynccontextmanager
 async def opened(
-    folder: Path, clock: Clock, next_host: Sink, fault: Fault | None = None, *, in_files: bool = False
+    folder: Path,
+    clock: Clock,
+    next_host: Sink,
+    fault: Fault | None = None,
+    *,
+    in_files: bool = False,
+    backend: str = "sqlite",
 ) -> AsyncIterator[World]:
     """The gateway over the folder's store; closed again at the end, as after a crash or a stop.
 
     With ``in_files`` large blobs are files beside the store.
     """
     fault = fault or Fault()
-    inner = await SqliteKeyValueStore.open(folder / "store.sqlite")
+    inner = await _open_kv(backend, folder)
     kv = FaultyKeyValueStore(inner, fault.at, after_commit=fault.after_commit, stays=fault.stays)
     store = Store(kv, Blobs(kv, objects=FolderObjects(folder / "blobs") if in_files else None), Announcer())
     services = await build(
@@ -141,6 +184,7 @@ async def opened(
     try:
         yield World(services, kv, clock, next_host)
     finally:
+        await _leave(backend, inner, folder)
         await services.close()
 
 

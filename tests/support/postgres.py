@@ -62,7 +62,7 @@ class Server:
         """The URL of a place without tables: a schema of its own, because a whole database is slow to make."""
         name = f"t{uuid.uuid4().hex[:12]}"
         with psycopg.connect(self.url(), autocommit=True) as connection:
-            connection.execute(f"CREATE SCHEMA {name}")  # type: ignore[call-overload]
+            connection.execute(f"CREATE SCHEMA {name}")
         return f"{self.url()}&options=-csearch_path%3D{name}"
 
     def start(self) -> None:
@@ -107,7 +107,7 @@ class Server:
 
     def ask(self, statement: str) -> list[tuple[object, ...]]:
         with psycopg.connect(self.own_url(), autocommit=True) as connection:
-            cursor = connection.execute(statement)  # type: ignore[call-overload]
+            cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description else []
 
 
@@ -178,8 +178,8 @@ def running_with_tls() -> Iterator[TlsServer]:
         authority.cert_pem.write_to_path(str(roots))
         key.chmod(0o600)
         for file in (key, chain):
-            if _user() is not None:
-                shutil.chown(file, _user())
+            if (user := _user()) is not None:
+                shutil.chown(file, user)
         server.ask(f"ALTER USER mailward PASSWORD '{PASSWORD}'")
         server.stop()
         rules = "local all all trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n"

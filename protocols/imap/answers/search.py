@@ -8,12 +8,15 @@ from protocols.imap import numbers
 from protocols.imap.answers.matching import Keys, ids_of
 from protocols.imap.answers.rows import batches, read_rows
 from protocols.imap.commands.search import Among, Search
+from protocols.imap.refusal import Refused
 from protocols.imap.session import Done, Selected, Session
 from protocols.imap.view import MailboxView, Spans
 from store.search.coding import Numbers
-from store.search.finding import accepted
+from store.search.finding import Limits, accepted
+from store.search.texts import Budget, SearchTooLarge
 
 _READ_AT_ONCE = 500
+_TOO_LARGE = "this would read too much mail: the index is being built, try again later, or search fewer mails"
 
 
 @dataclass(slots=True)
@@ -44,7 +47,12 @@ async def positions(session: Session, state: Selected, command: Search) -> Numbe
     looked_at = np.concatenate(
         [np.zeros(0, dtype=np.int64), *(np.arange(low, high) for low, high in _candidates(command, view))]
     )
-    found = await accepted(session.store, state.account.id, wanted, every[looked_at])
+    settings = session.services.settings
+    limits = Limits(budget=Budget(settings.search_octets, settings.search_s))
+    try:
+        found = await accepted(session.store, state.account.id, wanted, every[looked_at], limits)
+    except SearchTooLarge:
+        raise Refused(_TOO_LARGE, b"LIMIT") from None
     return looked_at[found]
 
 

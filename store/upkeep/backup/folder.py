@@ -104,7 +104,7 @@ class Folder:
             found = msgspec.json.decode(path.read_bytes(), type=Manifest)
         except FileNotFoundError:
             raise StoreError(f"there is no backup {name} in {self.path}") from None
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise BackupDamaged(f"{path} cannot be read: {error}") from error
         if found.format != FORMAT:
             raise BackupDamaged(f"{path} is of format {found.format}; this program knows {FORMAT}")

@@ -140,7 +140,7 @@ def _blob_of_relay(body: bytes) -> BlobId | None:
     """The octets a relay job keeps: the last field of its body (``gateway.outbound.relay``)."""
     try:
         fields = msgspec.msgpack.decode(body)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None
     last = fields[4] if isinstance(fields, list) and len(fields) > 4 else None
     return BlobId(last) if isinstance(last, bytes) and len(last) == _BLOB_OCTETS else None

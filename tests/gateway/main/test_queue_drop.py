@@ -117,3 +117,15 @@ def test_a_job_is_dropped_once_and_leaves_an_audit_entry(config: Path, run: Run)
     assert run("fsck") == (0, "  the store is sound\n")
     entries = with_store(config, lambda store: store.read(lambda view: list(chain.entries(view))))
     assert [(e.actor, e.act, e.target) for e in entries] == [("command line", "queue.drop", "id1")]  # type: ignore[attr-defined]
+
+
+def test_a_machine_reads_what_became_of_each_job(config: Path, run: Run) -> None:
+    give_up(config)
+
+    def rows(*arguments: str) -> tuple[int, list[object]]:
+        code, said = run("queue", *arguments, "--json")
+        return code, [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+
+    assert rows("retry", JOB, "other") == (1, [{"id": JOB, "retried": True}, {"id": "other", "retried": False}])
+    assert rows("drop", JOB) == (0, [{"id": JOB, "dropped": True}])
+    assert rows("drop", JOB) == (1, [{"id": JOB, "dropped": False}])

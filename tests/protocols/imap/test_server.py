@@ -255,3 +255,13 @@ async def test_a_hundred_expunges_at_once(house: House) -> None:
     assert (await client.command(b"UID SEARCH ALL"))[0] == b"* SEARCH " + b" ".join(
         b"%d" % uid for uid in range(111, 121)
     ) + b"\r\n"
+
+
+async def test_a_search_of_mail_that_is_not_indexed_ends_at_its_budget_and_says_so(store: Store) -> None:
+    async with open_house(store, ImapSettings(allow_plaintext_login=True, search_octets=50)) as house:
+        await house.deliver(b"Subject: lunch\r\n\r\npizza, as every day, at noon and in the evening\r\n")
+        client, _ = await connect(house)
+        await client.login()
+        await client.command(b"SELECT INBOX")
+        assert b"NO [LIMIT] this would read too much mail" in (await client.command(b'SEARCH BODY "pizza"'))[-1]
+        assert (await client.command(b"SEARCH ALL"))[0] == b"* SEARCH 1\r\n"
