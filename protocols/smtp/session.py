@@ -12,31 +12,31 @@ from aiosmtpd.smtp import SMTP, TLSSetupException
 
 from gateway.envelope import Envelope, Peer, Recipient
 from gateway.reply import LOOKUP_FAILED, Reply
-from protocols.smtp.data import Allowance, DataFault, DataReader, hops
+from protocols.smtp.data import Allowance, DataReader, hops
 from protocols.smtp.paths import BadPath, Path, parse_path
 from protocols.smtp.peers import legible, parse_xclient, peer_of
 from protocols.smtp.reader import BareLineEnd, ClientLeft, LineTooLong, PushbackReader
+from protocols.smtp.replies import (
+    BUSY,
+    FAULTS,
+    NEED_HELLO,
+    NEED_MAIL,
+    NEED_RCPT,
+    NESTED_MAIL,
+    OK,
+    OUR_FAULT,
+    SHUTTING_DOWN,
+    TOO_BIG,
+    TOO_MANY_HOPS,
+    TOO_MANY_MAILS,
+    TOO_MANY_RECIPIENTS,
+    TOO_SLOW,
+)
 from store.kv.contract import StoreError
 
 log = structlog.get_logger()
 
 CHUNK_OCTETS = 64 * 1024
-
-NEED_HELLO = Reply(503, "5.5.1", "send EHLO first")
-NEED_MAIL = Reply(503, "5.5.1", "send MAIL first")
-NEED_RCPT = Reply(503, "5.5.1", "send RCPT first")
-NESTED_MAIL = Reply(503, "5.5.1", "a mail is already begun; RSET starts over")
-OK = Reply(250, "2.0.0", "ok")
-TOO_BIG = Reply(552, "5.3.4", "message too big")
-BARE_LINE_END = Reply(554, "5.6.0", "bare CR or LF in the message; lines must end in CRLF")
-CROWDED = Reply(452, "4.3.1", "too much mail is being received, please try again later")
-TOO_MANY_HOPS = Reply(554, "5.4.6", "too many hops, this mail is going in circles")
-TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "too many recipients")
-TOO_MANY_MAILS = Reply(421, "4.7.0", "too many messages on this connection")
-BUSY = Reply(421, "4.3.2", "too many connections, please try again later")
-TOO_SLOW = Reply(421, "4.4.2", "timed out receiving the message")
-OUR_FAULT = Reply(451, "4.3.0", "temporary failure, please try again later")
-SHUTTING_DOWN = Reply(421, "4.3.2", "shutting down, please try again later")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +71,6 @@ class Edge:
         self.begin = begin
         self.receive = receive
         self.admit = admit
-
-
-FAULTS = {
-    DataFault.TOO_BIG: TOO_BIG,
-    DataFault.BARE_LINE_END: BARE_LINE_END,
-    DataFault.CROWDED: CROWDED,
-}
 
 
 class Roll(Protocol):
