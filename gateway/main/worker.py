@@ -34,7 +34,8 @@ from protocols.jmap import routes as jmap
 from protocols.jmap.services import JmapServices
 from protocols.jmap.settings import JmapSettings
 from protocols.smtp.server import SmtpServer
-from protocols.smtp.session import Edge, SmtpSettings
+from protocols.smtp.session import Edge
+from protocols.smtp.settings import SmtpSettings
 from store.audit import sealing
 from store.schema.version import SchemaNewer
 from store.upkeep.presence import attend

@@ -10,7 +10,8 @@ from ipaddress import ip_address
 from gateway.envelope import Envelope
 from gateway.reply import Reply
 from protocols.smtp.data import Allowance
-from protocols.smtp.session import Edge, SmtpSession, SmtpSettings
+from protocols.smtp.session import Edge, SmtpSession
+from protocols.smtp.settings import SmtpSettings
 
 # aiosmtpd logs every line it reads; our own canonical line per mail says more.
 logging.getLogger("mail.log").setLevel(logging.CRITICAL)

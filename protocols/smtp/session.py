@@ -3,8 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
-from ipaddress import IPv4Network, IPv6Network
+from dataclasses import replace
 from typing import Any, Protocol, cast
 
 import structlog
@@ -32,29 +31,12 @@ from protocols.smtp.replies import (
     TOO_MANY_RECIPIENTS,
     TOO_SLOW,
 )
+from protocols.smtp.settings import SmtpSettings
 from store.kv.contract import StoreError
 
 log = structlog.get_logger()
 
 CHUNK_OCTETS = 64 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class SmtpSettings:
-    """Limits of the edge; units in the names."""
-
-    hostname: str
-    message_octets: int = 50 * 1024 * 1024
-    recipients: int = 100
-    hops: int = 50  #: Received fields of a mail, beyond which it is going in circles
-    data_octets_at_once: int = 512 * 1024 * 1024  #: of all mails being received or judged
-    messages_per_connection: int = 1_000
-    commands_per_connection: int = 10_000
-    connections: int = 1_000
-    connections_per_address: int = 20
-    command_s: float = 300.0
-    data_s: float = 600.0
-    xclient_from: tuple[IPv4Network | IPv6Network, ...] = ()  #: proxies that may say who the client really is
 
 
 class Edge:

@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from gateway.envelope import Envelope, Peer, ReceptionId, Recipient
 from gateway.reply import RECIPIENT_UNKNOWN, RELAY_DENIED, Reply, accepted
 from protocols.smtp.server import SmtpServer
-from protocols.smtp.session import Edge, SmtpSettings
+from protocols.smtp.session import Edge
+from protocols.smtp.settings import SmtpSettings
 from store.kv.contract import StoreUnavailable
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
