@@ -42,7 +42,7 @@ class Clamd:
 @contextmanager
 def clamd(folder: Path) -> Iterator[Clamd]:
     """The daemon of Debian's clamav-daemon; skips without it, which in CI is a failure."""
-    binary = program("clamd")
+    binary = shutil.which("clamd", path="/usr/sbin:/usr/local/sbin") or program("clamd")
     (folder / "db").mkdir(parents=True)
     signature = f"{hashlib.md5(EICAR, usedforsecurity=False).hexdigest()}:{len(EICAR)}:Test.Eicar\n"
     (folder / "db" / "test.hdb").write_text(signature)
