@@ -22,6 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
+from msgspec.structs import replace
 
 from benchmarks.mailboxes import fill
 from benchmarks.processes import resident_mb
@@ -37,7 +38,7 @@ from store.accounts import account as accounts
 from store.accounts.login import Logins
 from store.blob.view import Blobs
 from store.changes.announce import Announcer
-from store.changes.engine import AccountId, Store, StoreView
+from store.changes.engine import AccountId, Store, StoreTxn, StoreView
 from store.kv.opening import open_kv
 from tests.protocols.imap.client import Client
 from tests.protocols.imap.house import NOW_S, PASSWORD, PASSWORD_HASH, listen
@@ -77,9 +78,10 @@ async def _ms(act: Callable[[], Awaitable[object]]) -> float:
     return round(statistics.median(took), 2)
 
 
-async def ask(url: str, mails: int) -> dict[str, float]:
+async def ask(url: str, mails: int, *, stores: bool) -> dict[str, float]:
     """Serve the store and be its client."""
     store = await _store(url)
+    await store.write(_let_in)
     logins = Logins(store, clock=lambda: 0.0)
     imap = ImapServer(store, logins, ImapSettings(allow_plaintext_login=True), None, lambda: NOW_S, lambda _: None)
     sock = listen()
@@ -90,10 +92,11 @@ async def ask(url: str, mails: int) -> dict[str, float]:
     await client.command(f'LOGIN {LOGIN} "{PASSWORD}"'.encode())
     found = await _imap(client, mails)
     found["jmap50"] = await _jmap(store, logins)
-    started = time.perf_counter()
-    await client.command(b"UID STORE 1:* +FLAGS.SILENT (\\Flagged)")
-    found["store_all_s"] = round(time.perf_counter() - started, 2)
-    found["rss_stored"] = resident_mb([os.getpid()])
+    if stores:
+        started = time.perf_counter()
+        await client.command(b"UID STORE 1:* +FLAGS.SILENT (\\Flagged)")
+        found["store_all_s"] = round(time.perf_counter() - started, 2)
+        found["rss_stored"] = resident_mb([os.getpid()])
     await imap.close(2.0)
     logins.close()
     await store.close()
@@ -151,6 +154,14 @@ async def _jmap(store: Store, logins: Logins) -> float:
         await server.close(1.0)
 
 
+def _let_in(txn: StoreTxn) -> None:
+    """A store that benchmarks.mailboxes made has an account that cannot sign in."""
+    account = accounts.find(txn, LOGIN)
+    assert account is not None
+    if not account.password_hash:
+        accounts.save(txn, replace(account, password_hash=PASSWORD_HASH))
+
+
 def _account(view: StoreView) -> AccountId:
     found = accounts.find(view, LOGIN)
     assert found is not None
@@ -165,14 +176,14 @@ async def _child(*arguments: str) -> dict[str, float]:
     return found
 
 
-async def measure(sizes: list[int], backend: str, folder: Path, *, as_json: bool) -> None:
+async def measure(sizes: list[int], backend: str, folder: Path, *, as_json: bool, options: list[str]) -> None:
     rows: list[dict[str, float]] = []
     for mails in sizes:
         path = folder / f"{backend}-{mails}"
         url, row = f"{backend}:{path}", {"mails": float(mails)}
         if not path.exists():
             row |= await _child("--make", url, "--sizes", str(mails))
-        rows.append(row | await _child("--ask", url, "--sizes", str(mails)))
+        rows.append(row | await _child("--ask", url, "--sizes", str(mails), *options))
         if not as_json:
             print("".join(f"{rows[-1].get(name, 0):>12g}" for name in COLUMNS), flush=True)
     if as_json:
@@ -187,20 +198,23 @@ def main() -> None:
     parser.add_argument("--backend", choices=["sqlite", "rocksdb"], default="sqlite")
     parser.add_argument("--folder", type=Path, help="keep the mailboxes here, and use those that are")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--no-store", action="store_true", help="do not flag them all")
+    parser.add_argument("--filled", help="URL of a store that benchmarks.mailboxes has filled; with one of --sizes")
     parser.add_argument("--make", help=argparse.SUPPRESS)
     parser.add_argument("--ask", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.make:
         print(json.dumps({"fill_s": asyncio.run(make(given.make, given.sizes[0]))}))
-    elif given.ask:
-        print(json.dumps(asyncio.run(ask(given.ask, given.sizes[0]))))
+    elif given.ask or given.filled:
+        print(json.dumps(asyncio.run(ask(given.ask or given.filled, given.sizes[0], stores=not given.no_store))))
     else:
         if not given.json:
             print("".join(f"{name:>12}" for name in COLUMNS))
         with tempfile.TemporaryDirectory() as made:
             folder = given.folder or Path(made)
             folder.mkdir(exist_ok=True)
-            asyncio.run(measure(given.sizes, given.backend, folder, as_json=given.json))
+            options = ["--no-store"] if given.no_store else []
+            asyncio.run(measure(given.sizes, given.backend, folder, as_json=given.json, options=options))
 
 
 if __name__ == "__main__":

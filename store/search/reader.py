@@ -17,6 +17,7 @@ from store.search.segment import Block, Terms
 from store.search.state import Segment
 
 IDS = "id"  #: the column that says which emails a segment holds
+_WIDE_TERMS = 64  #: from which on terms lie all over a large segment
 _BLOCKS_SHARE = 4  #: wanted mails for each block of columns, from which on a whole column is read
 
 Ids = NDArray[np.bool_]  #: by email
@@ -89,9 +90,18 @@ class SegmentReader:
     def chunk(self, file: bytes, number: int) -> bytes:
         return self.memory.get((self.key, file, number), lambda: self._read(file, number), len)
 
+    def _passing(self, file: bytes, number: int) -> bytes:
+        """A chunk of so many that keeping them would drive out everything else."""
+        known: bytes | None = self.memory.recall((self.key, file, number))
+        return known if known is not None else self._read(file, number)
+
+    def _chunks(self, terms: Terms) -> segment.Chunks:
+        is_wide = len(terms.mails) > _WIDE_TERMS and self.segment.octets > self.memory.largest
+        return self._passing if is_wide else self.chunk
+
     def mails(self, terms: Terms) -> Numbers:
         """The mails of each term, less the first of the segment."""
-        found = segment.mails_of(self.chunk, terms)
+        found = segment.mails_of(self._chunks(terms), terms)
         found -= self.segment.first
         ends = np.cumsum(terms.mails)
         if len(found) and (int(found[ends - terms.mails].min()) < 0 or int(found[ends - 1].max()) >= self.span):
@@ -99,10 +109,10 @@ class SegmentReader:
         return found
 
     def fields(self, terms: Terms) -> Numbers:
-        return segment.fields_of(self.chunk, terms)
+        return segment.fields_of(self._chunks(terms), terms)
 
     def places(self, terms: Terms) -> segment.Places:
-        return segment.places_of(self.chunk, terms)
+        return segment.places_of(self._chunks(terms), terms)
 
     def exact(self, term: bytes) -> Iterator[Terms]:
         """A term, if it is there."""
