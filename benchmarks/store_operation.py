@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from gateway.config import load
-from gateway.main.services import open_store
+from gateway.main.storage import open_store
 from store.changes.engine import Store
 from store.kv.contract import WriteTxn
 from store.schema import keys

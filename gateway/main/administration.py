@@ -12,7 +12,8 @@ from gateway.cli.verdicts import WORDS, plain, table
 from gateway.config import load
 from gateway.learning.labels import label_of_octets
 from gateway.main.failures import told_plainly
-from gateway.main.services import load_model, open_store, policy_of, reports_spam, require_store, utc_now
+from gateway.main.services import load_model, policy_of, reports_spam, utc_now
+from gateway.main.storage import open_store, require_store
 from gateway.observe.log import configure
 from gateway.pipeline.verdict import Action, Policy, Reason, Thresholds, Verdict
 from gateway.quarantine.acts import Quarantine

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from gateway.config import ConfigError, load
 from gateway.main.administration import with_store
 from gateway.main.failures import told_plainly
-from gateway.main.services import open_store
+from gateway.main.storage import open_store
 from gateway.observe.log import configure
 from store.blob.opening import open_blobs, open_keyring
 from store.changes.announce import Announcer

@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from gateway.config import load
 from gateway.main.failures import told_plainly
-from gateway.main.services import open_store
+from gateway.main.storage import open_store
 from gateway.observe.log import configure
 from gateway.settings import Config
 from store.changes.engine import Store

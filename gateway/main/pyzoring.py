@@ -9,7 +9,8 @@ from pathlib import Path
 from gateway.config import ConfigError, load
 from gateway.main.administration import COMMAND_LINE
 from gateway.main.failures import told_plainly
-from gateway.main.services import open_store, pyzor_of
+from gateway.main.services import pyzor_of
+from gateway.main.storage import open_store
 from gateway.net.pyzor_client import PyzorClient, PyzorResult
 from gateway.observe.log import configure
 from gateway.settings import Config

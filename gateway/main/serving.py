@@ -11,7 +11,8 @@ import structlog
 from gateway.config import ConfigError, load
 from gateway.main.failures import told_plainly
 from gateway.main.migrating import bring_up
-from gateway.main.services import data_folder, load_model, refuse_emptied, resolver_of, utc_now
+from gateway.main.services import load_model, resolver_of, utc_now
+from gateway.main.storage import data_folder, refuse_emptied
 from gateway.main.supervisor import Addresses, CannotListen, Supervisor, reserve
 from gateway.main.worker import tls_of
 from gateway.observe.log import configure

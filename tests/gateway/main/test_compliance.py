@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from gateway.config import load
 from gateway.main.command import main
 from gateway.main.compliance_commands import PLACES
-from gateway.main.services import open_store
+from gateway.main.storage import open_store
 from store.accounts import account as accounts
 from store.changes.engine import Store
 from store.mail import emails

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from gateway.config import load
 from gateway.main.command import main
-from gateway.main.services import open_store
+from gateway.main.storage import open_store
 from store.changes.engine import StoreTxn
 from store.quarantine import held as quarantine
 from store.quarantine.held import HELD, Held, HeldCopy

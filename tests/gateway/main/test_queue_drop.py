@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from gateway.config import load
 from gateway.main.command import main
-from gateway.main.services import open_store
+from gateway.main.storage import open_store
 from gateway.outbound.relay import relay_job
 from store.audit import chain
 from store.changes.engine import Store, StoreTxn

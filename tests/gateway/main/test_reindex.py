@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from gateway.config import load
 from gateway.main.command import main
-from gateway.main.services import open_store
+from gateway.main.storage import open_store
 from store.mail.filters import Phrase, Place, Words
 from store.search import state as states
 from store.search.finding import Question, find

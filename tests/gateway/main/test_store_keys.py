@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from gateway.config import ConfigError, load
 from gateway.main.command import main
-from gateway.main.services import open_store
+from gateway.main.storage import open_store
 from store.blob.contract import BlobId
 from store.changes.engine import Store
 from store.kv.contract import StoreError

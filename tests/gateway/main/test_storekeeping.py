@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 from gateway.config import load
 from gateway.main.command import main
-from gateway.main.services import open_store
+from gateway.main.storage import open_store
 from store.accounts import account as accounts
 from store.blob.chunks import chunk_key
 from store.changes.engine import Store

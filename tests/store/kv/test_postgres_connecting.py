@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from gateway.config import load
-from gateway.main.services import open_store
+from gateway.main.storage import open_store
 from store.changes.announce import Announcer
 from store.kv import postgres_link
 from store.kv.contract import StoreError, StoreUnavailable
