@@ -132,6 +132,8 @@ def _summary(manifest: Manifest) -> dict[str, object]:
 
 def list_backups(path: Path, *, as_json: bool) -> int:
     with told_plainly():
+        if not path.is_dir():
+            raise StoreError(f"{path} is no folder")
         for manifest in Folder(path).manifests():
             told = f"  {manifest.id}  {manifest.rows:>10} rows  {manifest.blobs:>8} mails  from {manifest.source}"
             print(json.dumps(_summary(manifest)) if as_json else told)
@@ -181,6 +183,7 @@ def restore_backup(path: Path, target: Target, at: str, *, as_json: bool) -> int
         verify(folder, manifest, bar)
 
         async def work(store: Store) -> int:
+            require_keys(store, manifest)
             await restore(store, folder, manifest, bar)
             await migrate(store)
             return len(await fsck.findings_of(store))
@@ -193,6 +196,16 @@ def restore_backup(path: Path, target: Target, at: str, *, as_json: bool) -> int
         print(f"  restored backup {manifest.id}: {manifest.rows} rows, {manifest.blobs} mails")
         print(f"  {f'fsck found {findings}: run `mailward fsck`' if findings else 'the store is sound'}")
     return 1 if findings else 0
+
+
+def require_keys(store: Store, manifest: Manifest) -> None:
+    """Raises StoreError when mails of the backup could not be read where they are put."""
+    missing = [name for name in manifest.keys if bytes.fromhex(name) not in store.blobs.keyring.ids]
+    if missing:
+        raise StoreError(
+            f"backup {manifest.id} is encrypted under key {', '.join(missing)}, which was not given: "
+            "name its file with --key-file, or in store.key_file of the configuration"
+        )
 
 
 async def _on(target: Target, work: Callable[[Store], Awaitable[int]]) -> int:

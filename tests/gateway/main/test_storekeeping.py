@@ -20,6 +20,7 @@ from gateway.main.command import main
 from gateway.main.storage import open_store
 from store.accounts import account as accounts
 from store.blob.chunks import chunk_key
+from store.blob.sealing import new_key
 from store.changes.engine import Store
 from store.kv import postgres
 from store.kv.contract import WriteTxn
@@ -156,6 +157,28 @@ def test_backup_and_restore(house: House, tmp_path: Path) -> None:
     assert house.work(subjects, config) == ALL
     refused = runner.invoke(main, ["restore", folder, "--to", f"sqlite:{target}"])
     assert refused.exit_code == 3 and "not empty" in refused.output
+
+
+def test_an_encrypted_backup_is_not_restored_without_its_key(house: House, tmp_path: Path) -> None:
+    key_file, folder = tmp_path / "key", str(tmp_path / "backups")
+    key_file.write_text(new_key() + "\n")
+    config = house.another("sealed.toml", 'key_file = "key"')
+
+    async def fill(store: Store) -> None:
+        await deliver(store, await new_account(store), Letter("Secret", "1@a.example").octets())
+
+    house.work(fill, config)
+    house.json("backup", folder, config=config)
+    target = f"sqlite:{tmp_path / 'new.sqlite'}"
+    refused = CliRunner().invoke(main, ["restore", folder, "--to", target])
+    assert (refused.exit_code, "name its file with --key-file" in refused.output) == (3, True), refused.output
+    done = CliRunner().invoke(main, ["restore", folder, "--to", target, "--key-file", str(key_file)])
+    assert (done.exit_code, done.output.splitlines()[-1]) == (0, "  the store is sound"), done.output
+
+
+def test_a_list_of_backups_in_no_folder_says_so(tmp_path: Path) -> None:
+    done = CliRunner().invoke(main, ["backup", "list", str(tmp_path / "nowhere")])
+    assert (done.exit_code, "is no folder" in done.output) == (3, True)
 
 
 def test_a_damaged_backup_is_not_restored(house: House, tmp_path: Path) -> None:
