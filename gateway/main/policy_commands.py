@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from gateway.main.compliance_commands import BY
+from gateway.main.overview import Listed
 from gateway.main.people_commands import JSON, STORE
 
 FOR = click.option("--for", "scope", default="", help="Only for this recipient, or this domain of ours.")
@@ -13,17 +14,17 @@ REASON = click.option("--reason", required=True, help="Why, for whoever reads it
 DAYS = click.option("--days", type=click.IntRange(min=0, max=36_500), default=90, help="How long; 0 is for ever.")
 
 
-@click.group()
+@click.group(cls=Listed)
 def allow() -> None:
     """Senders whose mail counts as wanted, once they prove who they are."""
 
 
-@click.group()
+@click.group(cls=Listed)
 def block() -> None:
     """Senders whose mail is held."""
 
 
-@click.group()
+@click.group(cls=Listed)
 def rule() -> None:
     """The rules of the configuration."""
 
@@ -88,7 +89,7 @@ def _list(kind: str) -> click.Command:
 
 
 def _remove(kind: str) -> click.Command:
-    @click.command(name="remove", help=f"Take a {kind} entry back.")
+    @click.command(name="remove", help=f"Take an entry of the {kind} list back.")
     @click.argument("subject")
     @STORE
     @FOR

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import click
 
+from gateway.main.overview import Listed
 from gateway.main.people_commands import JSON, STORE
 
 
-@click.group()
+@click.group(cls=Listed)
 def trap() -> None:
     """Spam traps: addresses nobody was ever given. Mail to them is learned from and never delivered."""
 
@@ -66,7 +67,7 @@ def trap_remove(name: str, config_path: Path) -> None:
     sys.exit(remove_trap(config_path, name))
 
 
-@click.group()
+@click.group(cls=Listed)
 def pyzor() -> None:
     """Pyzor servers, asked and told by hand. Only a digest of a mail's text leaves this machine."""
 

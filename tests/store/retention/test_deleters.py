@@ -26,6 +26,8 @@ DERIVED = ("store/search/", "store/upkeep/checks/")
 
 #: Why nothing is asked.
 NEED_NOT: dict[str, str] = {
+    "gateway/traps/reporting.py:kind": "its own job's link, which kept the octets until they were reported",
+    "gateway/traps/reporting.py:report": "its own job's link, which kept the octets until they were reported",
     "store/mail/emails.py:_leave": "called by destroy, which asked, and by _rehome, which enters the email again",
     "store/mail/uploads.py:expire": "an upload that no email uses is no mail yet",
     "store/mail/mailboxes.py:destroy": "an empty mailbox: the uids that vanished from it before",
