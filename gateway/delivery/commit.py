@@ -249,7 +249,8 @@ class _Unit:
             txn, facts.envelope, facts.content, facts.auth, facts.view, is_unwanted=unwanted, is_trap=bool(self.traps)
         )
         if facts.history.is_first_contact and not self.traps:
-            history.record_stranger(txn, facts.envelope, facts.content, facts.auth, facts.view, facts.message)
+            near, automatic = facts.history.near, facts.history.is_automatic
+            history.record_stranger(txn, facts.envelope, facts.content, facts.auth, near, is_automatic=automatic)
 
     def _trace(self, outcomes: tuple[OutcomeRow, ...]) -> Trace:
         envelope, verdict = self.facts.envelope, self.judgement.verdict

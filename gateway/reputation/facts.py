@@ -25,8 +25,10 @@ class SenderHistory:
     near_trap: bool = False  #: a spam trap received nearly the same text not long ago
     strangers: int = 0  #: domains of unproven strangers that wrote nearly the same text within a day
     flood: int = 0  #: for automatic mail: how many by strangers' programs one recipient had in two hours
+    is_automatic: bool = False  #: a program wrote the mail (``bombing.is_by_program``)
     is_reply: bool = False  #: answers a mail that one of the recipients wrote to this proven address
     is_foreign_reply: bool = False  #: answers such a mail and comes from an address that it was not written to
+    near: tuple[bytes, ...] = ()  #: by what the text is known again (``nearness.bands``), for whoever remembers it
     entries: tuple[PolicyEntry, ...] = ()  #: all that match and count, those for some recipients of the mail, too
 
     @property

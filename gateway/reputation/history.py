@@ -142,6 +142,8 @@ def _read(view: StoreView, envelope: Envelope, who: Names, texts: Texts, message
         network_spam=network.spam,
         signer_ham=signer.ham,
         signer_spam=signer.spam,
+        is_automatic=texts.is_automatic,
+        near=texts.near,
         is_reply=answer == "expected" and who.is_proven,
         is_foreign_reply=answer == "other",
     )
@@ -193,15 +195,21 @@ def record(
 
 
 def record_stranger(
-    txn: StoreTxn, envelope: Envelope, content: ContentFacts, auth: AuthResults, view: MailView, message: Message
+    txn: StoreTxn,
+    envelope: Envelope,
+    content: ContentFacts,
+    auth: AuthResults,
+    near: tuple[bytes, ...],
+    *,
+    is_automatic: bool,
 ) -> None:
     """Remember what an unknown sender wrote, in the transaction that keeps it: two rows, and one a recipient for what
-    programs send. Correspondents' mail is not remembered."""
+    programs send. Correspondents' mail is not remembered. ``near`` is ``SenderHistory.near``: it was computed once."""
     now_ms = int(envelope.received_at.timestamp() * 1000)
     who = names_of(author(content), envelope, auth)
     if not who.is_proven and (domain := who.author.rpartition("@")[2]):
-        nearness.remember_stranger(txn, nearness.bands(stable_text(view)), registrable(domain) or domain, now_ms)
-    if bombing.is_by_program(message, view):
+        nearness.remember_stranger(txn, near, registrable(domain) or domain, now_ms)
+    if is_automatic:
         bombing.count(txn, envelope, now_ms)
 
 

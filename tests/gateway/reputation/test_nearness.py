@@ -48,7 +48,11 @@ async def history(store: Store, of: DataFacts) -> SenderHistory:
 
 
 async def meet(store: Store, of: DataFacts) -> None:
-    await store.write(lambda txn: record_stranger(txn, of.envelope, of.content, of.auth, of.view, of.message))
+    """As a delivery does: what the history found out is what is remembered."""
+    seen = await history(store, of)
+    await store.write(
+        lambda txn: record_stranger(txn, of.envelope, of.content, of.auth, seen.near, is_automatic=seen.is_automatic)
+    )
 
 
 def test_near_copies_share_most_bands_and_others_none() -> None:
