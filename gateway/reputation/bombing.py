@@ -10,7 +10,7 @@ from gateway.envelope import Envelope
 from models.view import MailView
 from store.changes.engine import StoreTxn, StoreView
 from store.kv.contract import counter
-from store.message.model import Headers, Message
+from store.message.model import Message
 from store.schema import expiring, keys
 
 HOUR_MS = 3_600_000
@@ -26,15 +26,14 @@ _SIGN_UP = re.compile(
 
 
 def is_by_program(message: Message, view: MailView) -> bool:
-    """What a form sends when somebody signs up: marked as bulk or automatic, or asking for confirmation."""
-    return _is_marked(message.headers) or _SIGN_UP.search(view.subject[:300]) is not None
+    """What a form sends when somebody signs up: it asks for confirmation, or says that a program made it.
 
-
-def _is_marked(headers: Headers) -> bool:
-    if any(headers.first(name) for name in ("List-Unsubscribe", "List-Id", "Feedback-ID")):
-        return True
-    automatic = headers.text("Auto-Submitted").strip().lower()
-    return automatic.startswith("auto-generated") or headers.text("Precedence").strip().lower() in ("bulk", "list")
+    Marks of bulk mail do not count: a busy mailing list is not a flood of sign-ups.
+    """
+    if any(message.headers.first(name) for name in ("List-Id", "List-Post")):
+        return False
+    automatic = message.headers.text("Auto-Submitted").strip().lower()
+    return automatic.startswith("auto-generated") or _SIGN_UP.search(view.subject[:300]) is not None
 
 
 def count(txn: StoreTxn, envelope: Envelope, now_ms: int) -> None:

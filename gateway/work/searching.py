@@ -23,7 +23,7 @@ from store.search.indexing import Indexer, IndexSettings
 log = structlog.get_logger()
 
 KIND = "index"
-GATHER_S = 0.5  #: mail that comes within this time is indexed together
+GATHER_S = 3.0  #: mail that comes within this time is indexed together; until then a search reads it directly
 POLL_S = 60.0
 _ACCOUNTS_AT_ONCE = 200
 

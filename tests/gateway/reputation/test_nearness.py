@@ -132,3 +132,10 @@ async def test_a_flood_of_sign_ups_is_counted_for_its_recipient_and_ebbs(store: 
 def test_what_a_form_sends(subject: str, found: bool) -> None:
     one = facts(mail(Subject=subject))
     assert is_by_program(one.message, one.view) == found
+
+
+def test_a_mailing_list_is_no_flood_of_sign_ups() -> None:
+    listed = facts(mail(List_Id="<plans.lists.example>", Precedence="list", Subject="Please confirm your address"))
+    assert not is_by_program(listed.message, listed.view)
+    asking = facts(mail(Subject="Please confirm your subscription"))
+    assert is_by_program(asking.message, asking.view)
