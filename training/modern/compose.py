@@ -3,13 +3,14 @@
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from email.message import EmailMessage, Message
+from email.message import EmailMessage
 from functools import cache
 from importlib import resources
 
 from training.corpus.sample import Label, Mail
 from training.modern.page import Page
 from training.modern.slots import Slots, fill, slug
+from training.modern.transport import as_list, as_report, link_to, name_boundaries
 from training.modern.voices import voice
 
 SOURCE = "modern"
@@ -116,17 +117,16 @@ def compose(scenario: Scenario, rng: random.Random) -> bytes:
     _surround(page, scenario, slots, rng)
     if scenario.links:
         page.link = rng.choice(scenario.links).format_map(slots)
-        page.url = _url(scenario, slots["slug"], rng)
+        page.url = link_to(slots["slug"], rng, unwanted=scenario.label.is_unwanted)
     if scenario.unsubscribe:
-        page.url = page.url or _url(scenario, slots["slug"], rng)
+        page.url = page.url or link_to(slots["slug"], rng, unwanted=scenario.label.is_unwanted)
         mail["List-Unsubscribe"] = f"<https://{slots['slug']}.example/u/{rng.randrange(10**6)}>"
         page.unsubscribe = voice("unsubscribe", scenario.language, slots, rng)
     _write(mail, page, scenario, rng)
     for extension in [rng.choice(scenario.attachments)] if scenario.attachments else []:
         name = f"{slots['ref']}.{extension}"
         mail.add_attachment(b"%composed\n", maintype="application", subtype="octet-stream", filename=name)
-    for number, part in enumerate(p for p in mail.walk() if p.get_content_maintype() == "multipart"):
-        part.set_boundary(f"=_{number}_{slots['ref']}")  # the library's own boundaries come from an unseeded source
+    name_boundaries(mail, slots["ref"])
     return mail.as_bytes()
 
 
@@ -155,9 +155,9 @@ def _write(mail: EmailMessage, page: Page, scenario: Scenario, rng: random.Rando
     if scenario.kind:
         mail.set_content(page.plain(rng))
         if scenario.kind == "bounce":
-            _as_report(mail, rng)
+            as_report(mail, rng)
         else:
-            mail["List-Id"] = "<list.lists.example>"
+            as_list(mail, rng)
     elif shape < 0.3 or (not scenario.links and shape < 0.7):
         mail.set_content(page.plain(rng))
     elif shape < 0.8:
@@ -167,46 +167,8 @@ def _write(mail: EmailMessage, page: Page, scenario: Scenario, rng: random.Rando
         mail.set_content(page.markup(rng), subtype="html")
 
 
-def _as_report(mail: EmailMessage, rng: random.Random) -> None:
-    """A delivery report as RFC 3464 has it: text, machine part, the mail that came back."""
-    mail.make_mixed()
-    mail.replace_header("Content-Type", "multipart/report; report-type=delivery-status")
-    host, failed = Message(), Message()
-    host["Reporting-MTA"] = "dns; mx.example"
-    failed["Final-Recipient"] = "rfc822; gone@far.example"
-    failed["Action"] = "failed"
-    failed["Status"] = f"5.{rng.randrange(1, 8)}.1"
-    status = EmailMessage()
-    status["Content-Type"] = "message/delivery-status"
-    status.set_payload([host, failed])
-    mail.attach(status)
-    sent = EmailMessage()
-    sent["Subject"] = rng.choice(("Minutes", "Hello", "Offer", "Tuesday", "Documents"))
-    sent.set_content(rng.choice(("See attached.\n", "Are you coming on Tuesday?\n", "Thanks, talk soon.\n")))
-    back = EmailMessage()
-    back.set_content(sent)
-    mail.attach(back)
-
-
 def _brand(scenario: Scenario, slots: Slots, rng: random.Random) -> str:
     """Who the mail says it is from: the first brand its text names."""
     text = " ".join(" ".join(c) for c in (scenario.subjects, *scenario.paragraphs))
     named = [slots[key] for key in ("carrier", "bank", "app", "shop", "company") if f"{{{key}}}" in text]
     return named[0] if named else slots[rng.choice(("company", "shop"))]
-
-
-def _url(scenario: Scenario, name: str, rng: random.Random) -> str:
-    token = "".join(rng.choice("abcdef0123456789") for _ in range(rng.randrange(6, 24)))
-    if not scenario.label.is_unwanted:
-        host = rng.choice((f"www.{name}.example", f"{name}.example", f"click.{name}.example", "t.mailhub.example"))
-        return f"https://{host}/{rng.choice(('t', 'track', 'a', 'view', 'n'))}/{token}"
-    host = rng.choice(
-        (
-            f"{name}-{rng.choice(('verify', 'secure', 'support', 'account', 'pay'))}.example",
-            f"{token[:8]}.sitebuilder.example",
-            f"www.{rng.choice(('blumen-weber', 'kidsparty', 'oldmill', 'autoservice'))}.example",
-            "short.example",
-            "t.mailhub.example",
-        )
-    )
-    return f"{rng.choice(('https', 'https', 'http'))}://{host}/{rng.choice((name, 't', 'login', 'a', 'view'))}/{token}"

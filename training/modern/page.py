@@ -5,7 +5,7 @@ import random
 from dataclasses import dataclass, field
 
 COLOURS = ("#0a58ca", "#d35400", "#198754", "#6f42c1", "#b02a37", "#333333", "#ffcc00", "#00695c", "#111827")
-_FONTS = ("Arial,Helvetica,sans-serif", "'Segoe UI',Tahoma,sans-serif", "Georgia,serif", "Verdana,sans-serif")
+FONTS = ("Arial,Helvetica,sans-serif", "'Segoe UI',Tahoma,sans-serif", "Georgia,serif", "Verdana,sans-serif")
 
 
 @dataclass(slots=True)
@@ -72,13 +72,13 @@ def _card(page: Page, rng: random.Random) -> str:
     return (
         f'<html><head><meta charset="utf-8"></head><body style="margin:0;background:#f4f4f4">{head}'
         '<table width="600" align="center" bgcolor="#ffffff"><tr><td style="padding:24px;'
-        f'font-family:{rng.choice(_FONTS)}">{logo}{inner}</td></tr></table></body></html>'
+        f'font-family:{rng.choice(FONTS)}">{logo}{inner}</td></tr></table></body></html>'
     )
 
 
 def _nested(page: Page, rng: random.Random) -> str:
     """Tables in tables, a coloured head, a small foot, a counting picture."""
-    cell = f'<tr><td style="padding:8px 32px;font:15px/22px {rng.choice(_FONTS)};color:#222">{{}}</td></tr>'
+    cell = f'<tr><td style="padding:8px 32px;font:15px/22px {rng.choice(FONTS)};color:#222">{{}}</td></tr>'
     rows = "".join(_blocks(page, cell, button=_button(page, rng)))
     colour = rng.choice(COLOURS)
     pixel = f'<img src="{page.url}/o.gif" width="1" height="1" alt="">' if rng.random() < 0.5 else ""
@@ -94,7 +94,7 @@ def _nested(page: Page, rng: random.Random) -> str:
 
 def _plain_page(page: Page, rng: random.Random) -> str:
     link = f'<a href="{page.url}">{html.escape(page.link)}</a>'
-    return f'<html><body style="font-family:{rng.choice(_FONTS)}">{"".join(_blocks(page, button=link))}</body></html>'
+    return f'<html><body style="font-family:{rng.choice(FONTS)}">{"".join(_blocks(page, button=link))}</body></html>'
 
 
 def _preheader(text: str) -> str:

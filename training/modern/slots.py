@@ -69,13 +69,18 @@ def _clock(rng: random.Random, low: int, high: int) -> str:
     return f"{rng.randrange(low, high):02d}:{rng.choice(('00', '15', '30', '45'))}"
 
 
+def _months(language: str) -> list[str]:
+    """Names of months; English ones for a language that has none here."""
+    return _MONTHS.get(language, _MONTHS["en"]).split()
+
+
 def _date(rng: random.Random, language: str) -> str:
     day = rng.randrange(1, 29)
     if language in ("ja", "zh"):
         return f"{rng.randrange(1, 13)}月{day}日"
     if rng.random() < 0.4:
         return f"{day:02d}.{rng.randrange(1, 13):02d}.20{rng.randrange(19, 28)}"
-    return f"{day} {rng.choice(_MONTHS[language].split())}"
+    return f"{day} {rng.choice(_MONTHS.get(language, _MONTHS['en']).split())}"
 
 
 def _reference(rng: random.Random) -> str:
@@ -94,8 +99,8 @@ def fill(rng: random.Random, language: str) -> Slots:
         "email": f"{slug(first) or 'info'}.{slug(last) or 'office'}@firm{rng.randrange(40)}.example",
         "person": f"{rng.choice(values['first'])} {rng.choice(values['last'])}",
         "friend": rng.choice(values["first"]),
-        "day": rng.choice(_DAYS[language].split()),
-        "month": rng.choice(_MONTHS[language].split()),
+        "day": rng.choice(_DAYS.get(language, _DAYS["en"]).split()),
+        "month": rng.choice(_months(language)),
         "date": _date(rng, language),
         "time": _clock(rng, 8, 13),
         "time2": _clock(rng, 13, 19),
