@@ -1,8 +1,12 @@
 """A verdict as a table of reasons with bars, for people at a terminal."""
 
 import unicodedata
+from collections.abc import Callable
 
-from gateway.pipeline.verdict import Policy, Verdict, counterfactuals
+from gateway.checks.spoken import in_language
+from gateway.pipeline.verdict import Policy, Reason, Verdict
+from gateway.pipeline.whatif import Bounds, WhatIf, what_if
+from gateway.sentences.phrases import said
 
 BAR = 14  #: characters for the largest reason, each side
 
@@ -22,38 +26,68 @@ def plain(text: str, width: int) -> str:
     return shown if len(shown) <= width else shown[: width - 1] + "\u2026"
 
 
-def table(name: str, verdict: Verdict, policy: Policy) -> str:
+def table(name: str, verdict: Verdict, policy: Policy, language: str = "en") -> str:
     """The whole verdict: sentence, waterfall, sum, and what would have changed it."""
     biggest = max((abs(r.nats) for r in verdict.reasons), default=1.0) or 1.0
-    lines = [f"{plain(name, 100)}", f"  {sentence(verdict)}", ""]
+    lines = [f"{plain(name, 100)}", f"  {sentence(verdict, language)}", ""]
     for reason in verdict.reasons:
         if abs(reason.nats) < 0.005 and reason.signal != verdict.rule:
             continue
         length = max(1, round(abs(reason.nats) / biggest * BAR)) if reason.nats else 0
         left = ("#" * length).rjust(BAR) if reason.nats < 0 else " " * BAR
         right = ("#" * length).ljust(BAR) if reason.nats > 0 else " " * BAR
-        lines.append(f"  {reason.nats:+6.2f} {left}|{right} {reason.signal:<26} {plain(reason.sentence, 90)}")
+        told = plain(in_language(reason.signal, reason.sentence, language), 90)
+        lines.append(f"  {reason.nats:+6.2f} {left}|{right} {reason.signal:<26} {told}")
     t = policy.thresholds
+    levels = said(language, "junk {0}, hold {1}, refuse {2}; score {3}")
     lines.append(
         f"  {verdict.log_odds:+6.2f} nats = {verdict.probability:.1%}   "
-        f"(junk {t.junk:.0%}, hold {t.hold:.0%}, refuse {t.refuse:.1%}; score {verdict.score:.1f})"
+        f"({levels.format(f'{t.junk:.0%}', f'{t.hold:.0%}', f'{t.refuse:.1%}', f'{verdict.score:.1f}')})"
     )
-    passing = counterfactuals(verdict, t, policy.at_least)
-    if passing:
-        lines.append("  would have been delivered without: " + " | ".join(plain(r.sentence, 80) for r in passing[:3]))
+    bounds = Bounds(t, policy.at_least, policy.at_most)
+    lines.append("  " + otherwise(verdict, what_if(verdict.reasons, verdict.action, verdict.rule, bounds), language))
     return "\n".join(lines)
 
 
-def sentence(verdict: Verdict) -> str:
+def sentence(verdict: Verdict, language: str = "en") -> str:
     """ "Held as phish, 97.1 %: ..." with the strongest reasons for the side that won."""
+    spoken = _speaker(language)
     side = 1 if verdict.action else -1
-    why = [r.sentence for r in verdict.reasons if r.nats * side > 0.2 and r.signal != "prior"][:3]
+    why = [spoken(r) for r in verdict.reasons if r.nats * side > 0.2 and r.signal != "prior"][:3]
     if verdict.rule:
-        ruling = [r.sentence for r in verdict.reasons if r.signal == verdict.rule]
+        ruling = [spoken(r) for r in verdict.reasons if r.signal == verdict.rule]
         why = ruling + [w for w in why if w not in ruling]
-    did = WORDS[verdict.action.name.lower()].capitalize()
-    because = plain("; ".join(why) or "nothing speaks against it", 220)
-    return f"{did} as {verdict.category}, {verdict.probability:.1%}: {because}"
+    did = word(verdict.action.name.lower(), language)
+    because = plain("; ".join(why) or said(language, "nothing speaks against it"), 220)
+    told = said(language, "{0} as {1}, {2}: {3}")
+    return told.format(
+        did[:1].upper() + did[1:], said(language, verdict.category), f"{verdict.probability:.1%}", because
+    )
+
+
+def word(action: str, language: str = "en") -> str:
+    """What was done, in a word or two."""
+    return said(language, WORDS[action])
+
+
+def otherwise(verdict: Verdict, found: WhatIf, language: str = "en") -> str:
+    """The counterfactual in a sentence."""
+    if found.rule:
+        return said(language, "a rule decided, whatever the sum: {0}").format(plain(found.rule, 60))
+    if found.is_hopeless:
+        return said(language, "would not have been delivered even without all that speaks against it")
+    if not found.without:
+        return said(language, "would have gone to Junk with {0} nats more against it").format(f"{found.missing:.2f}")
+    lead = (
+        "would not have been delivered without: {0}" if not verdict.action else "would have been delivered without: {0}"
+    )
+    spoken = _speaker(language)
+    named = [plain(spoken(r), 80) for signal in found.without for r in verdict.reasons if r.signal == signal]
+    return said(language, lead).format(said(language, " and ").join(named))
+
+
+def _speaker(language: str) -> Callable[[Reason], str]:
+    return lambda reason: in_language(reason.signal, reason.sentence, language)
 
 
 def line(at: str, category: str, action: str, probability: float, sender: str, subject: str, why: str) -> str:

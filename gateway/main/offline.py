@@ -18,7 +18,6 @@ from gateway.main.storage import open_store
 from gateway.observe.stages import Stages
 from gateway.pipeline.facts import DataFacts
 from gateway.pipeline.judge import Judgement
-from gateway.pipeline.verdict import Policy, counterfactuals
 from gateway.settings import Config
 from store.message.headers import parse_date
 from store.message.mime import parse_message
@@ -159,9 +158,3 @@ def _date_of(headers: Headers) -> datetime:
             return found
     written = headers.first("Date")
     return (parse_date(written.raw) if written is not None else None) or datetime.now(UTC)
-
-
-def would_pass_without(judged: Judged, policy: Policy) -> tuple[str, ...]:
-    """Single reasons without which the mail would have been delivered, as sentences."""
-    assert judged.judgement is not None
-    return tuple(r.sentence for r in counterfactuals(judged.judgement.verdict, policy.thresholds, policy.at_least))

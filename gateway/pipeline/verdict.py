@@ -199,21 +199,3 @@ def categorise(action: Action, evidence: Sequence[Evidence], policy: Policy, rul
     if specific and max(specific.values()) >= 0.7:
         return max(specific, key=lambda c: specific[c])
     return "spam" if rule in {"", AUTHENTIC} else "policy"
-
-
-def counterfactuals(
-    verdict: Verdict, thresholds: Thresholds, at_least: Mapping[str, Action] | None = None
-) -> tuple[Reason, ...]:
-    """The single reasons without which the mail would have been delivered. Empty when no single one would do.
-
-    ``at_least`` is the policy's: a signal that forbids delivery does so even when the thresholds decided.
-    """
-    if verdict.action is Action.ACCEPT or verdict.rule:
-        return ()
-    forbidding = {r.signal for r in verdict.reasons if (at_least or {}).get(r.signal, Action.ACCEPT) > Action.ACCEPT}
-
-    def passes_without(left_out: Reason) -> bool:
-        rest = math.fsum(r.nats for r in verdict.reasons if r is not left_out)
-        return squash(rest) < thresholds.junk and forbidding <= {left_out.signal}
-
-    return tuple(r for r in verdict.reasons if r.nats > 0 and r.signal != PRIOR.name and passes_without(r))

@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 
-LANGUAGES = ("en", "de")
+from gateway.sentences.phrases import LANGUAGES
+
+__all__ = ["LANGUAGES", "sentences"]
 
 
 @cache

@@ -4,8 +4,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.pipeline.rules import AT_LEAST
-from gateway.pipeline.verdict import PRIOR, Action, Reason, Thresholds, Verdict, counterfactuals, squash
+from gateway.pipeline.verdict import PRIOR, Action, Reason, Thresholds, Verdict, squash
+from gateway.pipeline.whatif import Bounds
+from gateway.pipeline.whatif import what_if as counterfactual
 from protocols.console import text, words
 from store.trace.rows import ReasonRow, Trace
 
@@ -230,33 +231,18 @@ def what_if(trace: Trace) -> WhatIf | None:
     verdict = verdict_of(trace)
     if verdict is None:
         return None
-    junk, hold, refuse = trace.thresholds
-    thresholds = Thresholds(junk, hold, refuse)
-    if verdict.rule:
-        said = next((r.sentence for r in verdict.reasons if r.signal == verdict.rule), "")
-        return WhatIf("Decided by a rule, whatever the sum:", (said or verdict.rule,))
+    found = counterfactual(verdict.reasons, verdict.action, verdict.rule, Bounds(Thresholds(*trace.thresholds)))
+    sentences = {r.signal: r.sentence or r.signal for r in verdict.reasons}
+    if found.rule:
+        return WhatIf("Decided by a rule, whatever the sum:", (sentences.get(found.rule, found.rule),))
+    if found.is_hopeless:
+        return WhatIf("Without all that speaks against it, it would still not have been delivered.", ())
+    if not found.without:
+        return WhatIf(f"Would have been filed as junk with {text.signed(found.missing)} more against it.", ())
+    named = tuple(sentences[signal] for signal in found.without)
     if verdict.action is Action.ACCEPT:
-        missing = log_odds(junk) - verdict.log_odds
-        return WhatIf(f"Would have been filed as junk with {text.signed(missing)} more against it.", ())
-    alone = counterfactuals(verdict, thresholds, AT_LEAST)
-    if alone:
-        return WhatIf("Would have been delivered without:", tuple(r.sentence or r.signal for r in alone))
-    together = _needed_together(verdict, junk)
-    if together:
-        return WhatIf("Would have been delivered only without all of:", tuple(together))
-    return WhatIf("No single reason decided: without all of them it would still not have been delivered.", ())
-
-
-def _needed_together(verdict: Verdict, junk: float) -> list[str]:
-    """The fewest reasons whose absence would have let the mail through, largest first; none when all do not do."""
-    if any(r.signal in AT_LEAST for r in verdict.reasons):
-        return []  # one of them forbids delivery by itself
-    left, taken = verdict.log_odds, []
-    for reason in sorted(verdict.reasons, key=lambda r: -r.nats):
-        if reason.nats <= 0 or reason.signal == PRIOR.name:
-            continue
-        left -= reason.nats
-        taken.append(reason.sentence or reason.signal)
-        if squash(left) < junk:
-            return taken
-    return []
+        return WhatIf("Would not have been delivered without:", named)
+    return WhatIf(
+        "Would have been delivered without:" if len(named) == 1 else "Would have been delivered only without all of:",
+        named,
+    )

@@ -12,9 +12,7 @@ from gateway.pipeline.verdict import (
     Action,
     Policy,
     Thresholds,
-    Verdict,
     categorise,
-    counterfactuals,
     decide,
     score_of,
     squash,
@@ -71,28 +69,6 @@ def test_the_probability_is_exactly_its_reasons(evidence: tuple[Evidence, ...], 
     assert len({r.signal for r in verdict.reasons}) == len(verdict.reasons)
     assert sum(r.signal == PRIOR.name for r in verdict.reasons) == 1
     assert [abs(r.nats) for r in verdict.reasons] == sorted((abs(r.nats) for r in verdict.reasons), reverse=True)
-
-
-@given(EVIDENCE, POLICIES)
-def test_a_counterfactual_is_what_would_have_happened(evidence: tuple[Evidence, ...], policy: Policy) -> None:
-    """A reason is named exactly when the mail without it, judged anew, would have been delivered."""
-    verdict = decide(evidence, policy)
-    named = {r.signal for r in counterfactuals(verdict, policy.thresholds, policy.at_least)}
-    if verdict.action is Action.ACCEPT or verdict.rule:
-        assert named == set()
-        return
-    for reason in verdict.reasons:
-        if reason.signal != PRIOR.name and reason.nats > 0:
-            without = [e for e in evidence if e.signal.name != reason.signal]
-            delivered = decide(without, policy).action is Action.ACCEPT
-            assert (reason.signal in named) == delivered
-
-
-def test_a_signal_that_forbids_delivery_leaves_no_counterfactual_without_it() -> None:
-    both = decide([*saw(LINK, DMARC), *saw(WORDS, strength=-0.5)], Policy(-1.2, WEIGHTS, at_least=RULED.at_least))
-    assert (both.action, both.rule) == (Action.QUARANTINE, "")
-    assert [r.signal for r in counterfactuals(both, POLICY.thresholds)] == ["url.bad", "dmarc.fail"]
-    assert [r.signal for r in counterfactuals(both, POLICY.thresholds, RULED.at_least)] == ["dmarc.fail"]
 
 
 @pytest.mark.parametrize("strength", [math.nan, math.inf, -math.inf, 1e308])
@@ -178,9 +154,3 @@ CATEGORIES = {
 @pytest.mark.parametrize(("action", "evidence", "rule", "category"), CATEGORIES.values(), ids=CATEGORIES)
 def test_categories(action: Action, evidence: list[Evidence], rule: str, category: str) -> None:
     assert categorise(action, evidence, POLICY, rule) == category
-
-
-def test_there_is_no_counterfactual_for_what_was_delivered_or_ruled() -> None:
-    assert counterfactuals(Verdict(Action.ACCEPT, "ham", 0.1, decide([], POLICY).reasons), Thresholds()) == ()
-    ruled = decide(saw(TRAP), RULED)
-    assert counterfactuals(ruled, Thresholds(), RULED.at_least) == ()

@@ -111,8 +111,13 @@ def test_the_sentence_says_what_why_and_how_sure(found: Trace, said: str) -> Non
         (trace(LIKE, QR, SMALL), "Would have been delivered only without all of:", (LIKE[2], QR[2])),
         (trace(LIKE, rule="qr.link"), "Decided by a rule, whatever the sum:", ("qr.link",)),
         (trace(action="accept"), "Would have been filed as junk with +2.4 more against it.", ()),
+        (
+            trace(LIKE, GOOD, action="accept"),
+            "Would not have been delivered without:",
+            (GOOD[2],),
+        ),
     ],
-    ids=["one reason", "several", "a rule", "delivered"],
+    ids=["one reason", "several", "a rule", "delivered", "delivered by one"],
 )
 def test_what_would_have_changed_it(found: Trace, lead: str, named: tuple[str, ...]) -> None:
     said = evidence.what_if(found)
