@@ -3,9 +3,10 @@
 PYTHON ?= python3
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 APT := DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0
-# Programs the tests drive: SMTP and IMAP clients, a browser, a terminal to run a mail reader in, a database, DNS servers.
-TEST_PROGRAMS := swaks mbsync neomutt tmux chromium chromedriver initdb clamd knotd unbound
-TEST_PACKAGES := swaks isync neomutt tmux chromium chromium-driver postgresql clamav-daemon knot unbound
+# Programs the tests drive: SMTP and IMAP clients, a browser, a terminal to run a mail reader in, a database, DNS servers;
+# and npm, which fetches a corpus of real mail.
+TEST_PROGRAMS := swaks mbsync neomutt tmux chromium chromedriver initdb clamd knotd unbound npm
+TEST_PACKAGES := swaks isync neomutt tmux chromium chromium-driver postgresql clamav-daemon knot unbound npm
 
 .PHONY: install demo test lint types layers check test-programs bench clean
 

@@ -18,6 +18,7 @@ from models.view import MailView
 
 CLIP = 6.0  #: nats; no mail is more certain than this on its words alone
 WINDOW = 100  #: words scored together by the windowed maximum
+SHORTEST = 1e-6  #: length of a window's vector, against dividing by nothing
 
 Floats = NDArray[np.float32]
 
@@ -112,8 +113,8 @@ class Bayes:
         vector = vector or self.vector(features)
         weights = self.weights
         return RawScores(
-            complement=float(weights.complement[vector.slots] @ vector.values),
-            linear=float(weights.linear[vector.slots] @ vector.values) + weights.linear_bias,
+            complement=float(weights.complement[vector.slots].astype(np.float64) @ vector.values),
+            linear=float(weights.linear[vector.slots].astype(np.float64) @ vector.values) + weights.linear_bias,
             window=self.worst_window(features).score,
         )
 
@@ -138,9 +139,21 @@ class Bayes:
         size = min(most, len(words))
         sums = _run_sums(pulls[: len(words)], size)
         lengths = np.sqrt(_run_sums(squares[: len(words)], size))
-        scores = sums / np.maximum(lengths, 1e-6)
+        scores = sums / np.maximum(lengths, SHORTEST)
         first = int(scores.argmax())
         return Window(float(scores[first]) + self.weights.linear_bias, first, size)
+
+    def window_pulls(self, features: Features, most: int = WINDOW) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """What the worst window's score is made of: slots, some more than once, and what each adds to it."""
+        window = self.worst_window(features, most)
+        run = slice(window.first, window.first + window.words)
+        end = slice(window.first, min(window.first + window.words, len(features.pairs)))
+        numbers = np.concatenate((features.words[run], features.pairs[end]))
+        slots = self._slot_of[numbers]
+        known = slots >= 0
+        squares = np.where(known, self.weights.idf[slots], self._unknown(numbers)).astype(np.float64) ** 2
+        length = max(float(np.sqrt(squares.sum())), SHORTEST)
+        return slots[known].astype(np.int64), self._pull[slots[known]].astype(np.float64) / length
 
     def top_words(
         self, view: MailView, features: Features, most: int = 10, vector: Vector | None = None
@@ -155,8 +168,8 @@ class Bayes:
         )
         hardest = np.argsort(-np.abs(pulls))[: most * 4]
         numbers = weights.buckets[vector.slots[hardest]]
-        spoken = _spoken(view, features, numbers)
-        named = ((spoken.get(int(number)), pulls[at]) for number, at in zip(numbers, hardest, strict=True))
+        said = spoken(view, features, numbers)
+        named = ((said.get(int(number)), pulls[at]) for number, at in zip(numbers, hardest, strict=True))
         return tuple(islice((Pull(words, float(pull)) for words, pull in named if words is not None), most))
 
 
@@ -165,7 +178,7 @@ def _run_sums(values: NDArray[np.float64], size: int) -> NDArray[np.float64]:
     return total[size:] - total[:-size]
 
 
-def _spoken(view: MailView, features: Features, wanted: Hashes) -> dict[int, str]:
+def spoken(view: MailView, features: Features, wanted: Hashes) -> dict[int, str]:
     """Each wanted bucket to the words of this mail that fall into it; only these few are spelt out."""
     numbers = set(wanted.tolist())
     names = {b: t for t in view.tokens if (b := bucket(t.encode("utf-8", "replace"))) in numbers}

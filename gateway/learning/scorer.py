@@ -7,6 +7,8 @@ from gateway.learning.labels import LocalOpinions
 from gateway.learning.likeness import nats
 from gateway.pipeline.judge import Opinion
 from models.artefact import Artefact
+from models.explain import WordParts
+from models.explain import words as word_parts
 from models.features import Features, extract
 from models.lm import LanguageModel, LmScore
 from models.reading import read
@@ -64,6 +66,21 @@ class ModelScorer:
         score = reading.language
         kind = max(score.classes, key=lambda name: score.classes[name])
         return Opinion(reading.log_odds - words.log_odds, f"{kind} ({score.classes[kind]:.0%})", kind)
+
+    def parts(self, view: MailView) -> WordParts:
+        """What each word of a mail adds to the word model's answer, exactly."""
+        return word_parts(self._artefact.bayes, view, extract(view))
+
+    def leaning(self, view: MailView, *, use_language: bool) -> float:
+        """What the models say of a whole mail in nats, not cut at their bounds: there, no sentence would do anything."""
+        features = extract(view)
+        bayes, stack = self._artefact.bayes, self._artefact.stack
+        raw = bayes.raw(features)
+        words = bayes.calibration(raw.complement, raw.linear, raw.window)
+        model = self._artefact.language if use_language and self._use_language else None
+        if model is None:
+            return words
+        return stack.words * words + stack.language * self._read(model, view.normal).log_odds + stack.bias
 
     def _read(self, model: LanguageModel, normal: str) -> LmScore:
         """A campaign's mails are read once: the model sees nothing but the normal form."""

@@ -8,20 +8,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from gateway.cli.verdicts import WORDS, plain, table
+from gateway.cli.verdicts import plain
 from gateway.config import load
 from gateway.learning.labels import label_of_octets
 from gateway.main.failures import told_plainly
-from gateway.main.services import load_model, policy_of, reports_spam, utc_now
+from gateway.main.services import reports_spam, utc_now
 from gateway.main.storage import open_store, require_store
 from gateway.observe.log import configure
-from gateway.pipeline.verdict import Action, Policy, Reason, Thresholds, Verdict
 from gateway.quarantine.acts import Quarantine
 from store.changes.engine import Store
 from store.quarantine import held as quarantine
 from store.quarantine.held import NotHeld
-from store.trace import rows as trace
-from store.trace.rows import Trace
 
 COMMAND_LINE = "command line"
 
@@ -115,64 +112,6 @@ def with_store(config_path: Path, work: Callable[[Store], Awaitable[int]], *, ex
                 await store.close()
 
         return asyncio.run(run())
-
-
-def explain(reception: str, config_path: Path, *, as_json: bool) -> int:
-    with told_plainly():
-        config = load(config_path)
-        policy = policy_of(config, load_model(config))
-
-    async def work(store: Store) -> int:
-        row = await store.read(lambda view: trace.get(view, reception))
-        if row is None:
-            print(f"mailward: no mail with the id {reception} is known", file=sys.stderr)
-            return 1
-        print(json.dumps(trace_json(row), ensure_ascii=False) if as_json else explained(row, policy))
-        return 0
-
-    return with_store(config_path, work)
-
-
-def verdict_of(row: Trace) -> Verdict:
-    """The verdict as it was, from its trace. A trap's mail was taken in, so it counts as accepted."""
-    action = Action.ACCEPT if row.action == "trap" else Action[row.action.upper()]
-    reasons = tuple(Reason(r.signal, r.nats, r.sentence) for r in row.reasons)
-    return Verdict(action, row.category, row.probability, reasons, row.rule, row.policy_id, row.model_ids)
-
-
-def explained(row: Trace, policy: Policy) -> str:
-    then = Policy(policy.prior, policy.weights, Thresholds(*row.thresholds))
-    head = f"{row.id}  {when(row.received_ms)}  from {row.ip} ({row.helo})"
-    lines = [head, f"  {plain(row.header_from, 70)}  {plain(row.subject, 80)}", table("", verdict_of(row), then)]
-    for copy in row.outcomes:
-        lines.append(f"  {WORDS[copy.action]:<10} {copy.address} {copy.relay} {plain(copy.why, 100)}".rstrip())
-    lines.append("  ms: " + "  ".join(f"{name} {ms:.1f}" for name, ms in row.ms.items()))
-    return "\n".join(lines)
-
-
-def trace_json(row: Trace) -> dict[str, Any]:
-    return {
-        "id": row.id,
-        "at": when(row.received_ms),
-        "ip": row.ip,
-        "helo": row.helo,
-        "mail_from": row.mail_from,
-        "from": row.header_from,
-        "subject": row.subject,
-        "size": row.size,
-        "action": row.action,
-        "category": row.category,
-        "probability": row.probability,
-        "score": verdict_of(row).score,
-        "rule": row.rule or None,
-        "reasons": [{"signal": r.signal, "nats": r.nats, "sentence": r.sentence} for r in row.reasons],
-        "model": list(row.model_ids),
-        "auth": json.loads(row.auth),
-        "recipients": [
-            {"address": c.address, "action": c.action, "rule": c.rule or None, "why": c.why} for c in row.outcomes
-        ],
-        "ms": row.ms,
-    }
 
 
 def list_held(config_path: Path, *, as_json: bool) -> int:

@@ -118,15 +118,16 @@ def try_(
 @main.command()
 @click.argument("reception")
 @click.option("--config", "config_path", type=click.Path(path_type=Path), required=True, help="Configuration file.")
+@click.option("--words", is_flag=True, help="Read it again: words and sentences that did it, and what would change it.")
 @JSON
-def explain(reception: str, config_path: Path, as_json: bool) -> None:
+def explain(reception: str, config_path: Path, words: bool, as_json: bool) -> None:
     """Say why a mail was judged as it was, by the id in its reply, header or log line.
 
     Example: mailward explain 01jd3k8s7qx7m2wz --config mailward.toml
     """
-    from gateway.main.administration import explain as run
+    from gateway.main.explaining import explain as run
 
-    sys.exit(run(reception, config_path, as_json=as_json))
+    sys.exit(run(reception, config_path, words=words, as_json=as_json))
 
 
 @main.command()

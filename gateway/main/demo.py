@@ -20,7 +20,7 @@ from gateway.config import parse
 from gateway.demo.scenario import Sample, Scenario, scenario
 from gateway.dns.zone import ZoneResolver
 from gateway.main import worker
-from gateway.main.administration import trace_json
+from gateway.main.explaining import trace_json
 from gateway.main.failures import told_plainly
 from gateway.main.services import utc_now
 from gateway.main.supervisor import SWITCH_S, loop_factory

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 import time
 from collections.abc import Iterable
@@ -18,6 +19,7 @@ from gateway.main.failures import told_plainly
 from gateway.main.offline import Judged, OfflineJudge, Told, check_told
 from gateway.observe.log import configure
 from gateway.pipeline.verdict import Action
+from gateway.sentences.phrases import of_locale
 from gateway.settings import Config
 from store.mailfiles import MailFile, count_mails, read_mails, without_mbox_line
 
@@ -42,6 +44,7 @@ def scan(
 
 async def _scan(files: Iterable[str], config: Config, told: Told, *, use_dns: bool, as_json: bool) -> int:
     found = 0
+    language = of_locale(os.environ, config.verdict.language)
     async with OfflineJudge(config, use_dns=use_dns) as judge:
         for mail in _opened(files):
             judged = await _judge(judge, mail, told)
@@ -50,7 +53,7 @@ async def _scan(files: Iterable[str], config: Config, told: Told, *, use_dns: bo
             elif judged.judgement is None:
                 print(f"{mail.path}: {judged.error}", file=sys.stderr)
             else:
-                print(table(mail.path, judged.judgement.verdict, judge.policy) + "\n")
+                print(table(mail.path, judged.judgement.verdict, judge.policy, language) + "\n")
             if judged.judgement is None:
                 found = 3
             elif judged.judgement.verdict.action is not Action.ACCEPT:

@@ -117,6 +117,19 @@ class Judge:
         self._language_budget_s = language_budget_s
         self._reading = reading
 
+    def beside(self, known: Sequence[Evidence]) -> "Judge":
+        """The same judge without anybody to ask and without a limit on reading; ``known`` is always seen."""
+        kept: PureCheck[DataFacts] = PureCheck("known", lambda _: known, frozenset(item.signal for item in known))
+        return Judge(
+            (*self._pure, kept),
+            (),
+            self._scorer,
+            self.policy,
+            doubt=self._doubt,
+            threads=self._threads,
+            language_budget_s=self._language_budget_s,
+        )
+
     async def judge(self, facts: DataFacts, stages: Stages) -> Judgement:
         """Gather all evidence and decide. Never raises for what a mail holds."""
         asked = [asyncio.ensure_future(ask(check, facts)) for check in self._awaiting]
