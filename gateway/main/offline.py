@@ -128,9 +128,14 @@ class OfflineJudge:
 
 
 def envelope_of(octets: bytes, told: Told) -> Envelope:
-    """The envelope as far as a file still tells: Return-Path, Delivered-To, and the mail's own date."""
+    """The envelope as far as a file still tells: Return-Path, Delivered-To, and the mail's own date.
+
+    Without a Return-Path the writer stands for the sender: a file that was never delivered is no bounce.
+    """
     headers = parse_message(_header_of(octets)).headers
-    sender = told.mail_from or headers.text("Return-Path").strip().strip("<>")
+    returned, written = headers.first("Return-Path"), headers.first("From")
+    author = next((a.email for a in written.addresses()), "") if written is not None else ""
+    sender = told.mail_from or (author if returned is None else returned.text().strip().strip("<>"))
     recipients = told.recipients or tuple(
         a.email for name in ("Delivered-To", "X-Original-To") for f in headers.all(name)[:1] for a in f.addresses()
     )
