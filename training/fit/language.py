@@ -21,12 +21,12 @@ from training.fit.e5 import Base, cut_vocabulary, read_base, tokenizer_of
 from training.fit.encoder import Encoder, from_base
 from training.progress import Progress, quiet
 
-LAYERS = (0, 1, 2)  #: of the base's twelve; the lowest ones suffer least from losing the rest
-VOCABULARY = 22_500
+LAYERS = (0, 1, 2, 3, 4, 5)  #: of the base's twelve; meaning across languages is in the middle ones, see docs/models.md
+VOCABULARY = 48_000
 _BATCH = 16
 _START, _PAD, _END = 0, 1, 2
 _KEPT_CHARACTERS = 4_000  #: of a mail's text that training looks at
-_PER_PASS = {"spamassassin": 2_600, "enron": 350, "modern": 4_400}  #: at most so many mails of a source in one pass
+_PER_PASS = {"spamassassin": 1_600, "enron": 250, "modern": 2_200}  #: at most so many mails of a source in one pass
 
 
 @dataclass(frozen=True, slots=True)
