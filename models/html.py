@@ -4,7 +4,6 @@ A tree builder takes quadratic time on deep or misnested markup (500 KB of neste
 looks first, with one linear regex, and such a mail goes through a stripper that builds no tree.
 """
 
-import html as entities
 import re
 from dataclasses import dataclass, field
 
@@ -12,6 +11,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from models import css
 from models.links import Link
+from store.message.harmless import unescape
 
 DEPTH = 256  #: open elements; the deepest mail of a corpus of 6,000 has 41
 _TAGS = 60_000  #: of one mail; beyond it no tree is built
@@ -83,7 +83,7 @@ def too_deep(markup: str) -> bool:
 def strip_tags(markup: str) -> str:
     """Text of HTML in linear time, without a tree: tags out, block tags become line breaks, entities decoded."""
     bare = _ANY_TAG.sub(lambda m: "\n" if (m[2] or "").lower() in _BLOCK else "", _COMMENT.sub(" ", markup))
-    return tidy(entities.unescape(bare))
+    return tidy(unescape(bare))
 
 
 def tidy(text: str) -> str:
@@ -106,7 +106,7 @@ def read_html(markup: str, max_links: int) -> Page:
             images=lower.count("<img"),
             forms=lower.count("<form"),
             scripts=lower.count("<script"),
-            links=[Link(entities.unescape(h)[:2_048], "", "a") for h in _HREF.findall(markup)[:max_links]],
+            links=[Link(unescape(h)[:2_048], "", "a") for h in _HREF.findall(markup)[:max_links]],
         )
     return _Walk(max_links).run(LexborHTMLParser(markup))
 

@@ -11,6 +11,8 @@ import unicodedata
 from functools import cache
 from importlib import resources
 
+from store.message.harmless import unstacked
+
 #: Soft hyphen, zero-width, bidirectional, joiner, filler, variation selector and tag characters: abused, not seen.
 _INVISIBLE = (
     *(0x00AD, 0x034F, 0x061C, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180E, 0x3164, 0xFEFF, 0xFFA0),
@@ -105,7 +107,7 @@ def visible(text: str) -> str:
 def normalise(text: str) -> str:
     """The normal form both models read: folded, joined, lower case. Pure, and linear in the length of the text."""
     if not text.isascii():
-        text = swap(unicodedata.normalize("NFKC", text), _DROP_INVISIBLE)
+        text = swap(unicodedata.normalize("NFKC", unstacked(text)), _DROP_INVISIBLE)
         if not text.isascii():
             text = _fold(text)
     return _SPACED.sub(_join_spaced, text).lower()

@@ -21,7 +21,8 @@ class ViewLimits:
 
     text: int = 20_000  #: characters of visible text, and of each alternative
     hidden: int = 2_000  #: characters of hidden text
-    html: int = 400_000  #: characters of HTML markup that are parsed
+    html: int = 400_000  #: characters of HTML markup that are parsed, of one part
+    html_in_all: int = 1_200_000  #: of all of them
     body_parts: int = 20  #: text parts that are read
     links: int = 500
     subject: int = 500
@@ -45,6 +46,7 @@ class MailView:
     has_html: bool
     html_too_deep: bool  #: nesting beyond the guard; a linear stripper was used instead of a parser
     tokens: tuple[str, ...]  #: structural tokens for the models, such as "has:form" or "type:application/pdf"
+    unread: tuple[str, ...] = ()  #: "text", "parts", "links": what there is far more of than is read
 
 
 DEFAULT_LIMITS = ViewLimits()
@@ -53,12 +55,9 @@ DEFAULT_LIMITS = ViewLimits()
 def view_of(message: Message, limits: ViewLimits = DEFAULT_LIMITS) -> MailView:
     """Read a mail once for all models and content checks. Pure, bounded, linear; never raises on a mail."""
     subject = visible(message.headers.text("Subject"))[: limits.subject]
-    pages = [
-        html.read_html(_text(message, part, limits.html), limits.links)
-        for part in html_bodies(message)[: limits.body_parts]
-        if part.type == "text/html"
-    ]
-    plain = _plain(message, limits)
+    as_text, as_html = text_bodies(message), html_bodies(message)
+    pages, is_cut = _pages(message, as_html, limits)
+    plain = _plain(message, as_text, limits)
     html_text = visible("\n".join(p.text for p in pages)[: limits.text])
     text = html_text if html_text.strip() else plain
     hidden = visible("\n".join(p.hidden for p in pages if p.hidden)[: limits.hidden])
@@ -89,16 +88,42 @@ def view_of(message: Message, limits: ViewLimits = DEFAULT_LIMITS) -> MailView:
         has_html=shape.has_html,
         html_too_deep=shape.too_deep,
         tokens=structure.tokens(message, shape),
+        unread=_unread((*as_text, *as_html), limits, is_cut, len(found)),
     )
+
+
+def _pages(message: Message, parts: tuple[Part, ...], limits: ViewLimits) -> tuple[list[html.Page], bool]:
+    """The HTML bodies, and whether markup was left out."""
+    pages: list[html.Page] = []
+    left, is_cut = limits.html_in_all, False
+    for part in parts[: limits.body_parts]:
+        if part.type == "text/html":
+            most = min(limits.html, left)
+            markup = _text(message, part, most)
+            left -= len(markup)
+            is_cut = is_cut or len(markup) == most
+            pages.append(html.read_html(markup, limits.links))
+    return pages, is_cut
+
+
+def _unread(shown: tuple[Part, ...], limits: ViewLimits, is_cut: bool, links_found: int) -> tuple[str, ...]:
+    """A long letter is no trick, though its end is not read; what nobody writes or reads to the end may be one."""
+    texts = {part.number: part.body_end - part.body_start for part in shown if shown_type(part).startswith("text/")}
+    found = {
+        "text": is_cut or sum(texts.values()) > limits.html_in_all * 2,  # encoded text takes more octets
+        "parts": len(texts) > limits.body_parts * 2,
+        "links": links_found >= limits.links,
+    }
+    return tuple(name for name, is_so in found.items() if is_so)
 
 
 def _text(message: Message, part: Part, most: int) -> str:
     return part_text(message, part, most)
 
 
-def _plain(message: Message, limits: ViewLimits) -> str:
+def _plain(message: Message, shown: tuple[Part, ...], limits: ViewLimits) -> str:
     """The text/plain bodies as one text, and nothing of the HTML."""
-    parts = [p for p in text_bodies(message)[: limits.body_parts] if shown_type(p) == "text/plain"]
+    parts = [p for p in shown[: limits.body_parts] if shown_type(p) == "text/plain"]
     whole = "\n".join(_text(message, part, limits.text) for part in parts)
     return visible(html.tidy_lines(whole[: limits.text]))
 

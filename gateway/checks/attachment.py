@@ -36,12 +36,13 @@ SMUGGLING = Signal(
     "attachment.smuggling", "An attached web page builds a file or unpacks hidden code: {detail}", "malware"
 )
 RARE = Signal("attachment.rare-archive", "An attached archive is of a kind only malware uses: {detail}", "malware")
+UNOPENED = Signal("attachment.unopened", "The mail carries more files than are looked into: {detail}", "malware")
 PADDED = Signal("attachment.padded-name", "A long gap hides how an attached file's name ends: {detail}", "malware")
 
 EMITS = frozenset(
     {
         *(PROGRAM, SCRIPT, DOUBLE, REORDERED, MACRO, ACTIVE, ENCRYPTED, PASSWORD, INSIDE, BOMB, NESTED),
-        *(PAGE, DISK, SHORTCUT, LIES, NOTEBOOK, REMOTE, SMUGGLING, RARE, PADDED),
+        *(PAGE, DISK, SHORTCUT, LIES, NOTEBOOK, REMOTE, SMUGGLING, RARE, PADDED, UNOPENED),
     }
 )
 
@@ -106,6 +107,8 @@ def look(facts: DataFacts) -> list[Evidence]:
         found += _name(attached)
         found += _nature(attached)
         found += _inside(attached)
+    if unopened := [a for a in facts.content.attachments if a.is_unopened]:
+        found.append(Evidence(UNOPENED, f"{len(unopened)} of {len(facts.content.attachments)}"))
     if any(a.is_encrypted and a.true_type in ("zip", "rar", "7z") for a in facts.content.attachments):
         match = _PASSWORD.search(facts.view.normal[:6_000])
         if match and any(c.isdigit() for c in match[1]):

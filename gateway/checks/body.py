@@ -16,8 +16,9 @@ LINK_ONLY = Signal("body.link-only", "The mail is little more than a link: {deta
 MIXED = Signal("body.mixed-script", "Words in the text mix alphabets: {detail}", "spam")
 SPLIT = Signal("body.split-words", "Words in the text are split by characters without width: {detail}", "spam")
 SHOUT = Signal("body.shouting", "Most of the text is written in capitals", "spam")
+UNREAD = Signal("body.unread", "The mail holds far more than anybody reads: {detail}", "spam")
 
-EMITS = frozenset({HIDDEN, IMAGE_ONLY, DIFFER, EMPTY, LINK_ONLY, MIXED, SPLIT, SHOUT})
+EMITS = frozenset({HIDDEN, IMAGE_ONLY, DIFFER, EMPTY, LINK_ONLY, MIXED, SPLIT, SHOUT, UNREAD})
 
 _PREHEADER = 250  #: hidden characters that an honest newsletter uses for its preview line
 _WORD = re.compile(r"[^\W\d_]{3,30}")
@@ -54,6 +55,8 @@ def look(facts: DataFacts) -> list[Evidence]:
         found += _difference(view)
     if _is_shouted(text[:2_000]):
         found.append(Evidence(SHOUT))
+    if view.unread:
+        found.append(Evidence(UNREAD, ", ".join(view.unread)))
     return found
 
 

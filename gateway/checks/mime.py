@@ -33,6 +33,7 @@ _BY_DEFECT: dict[str, Signal] = {
     "mime.depth": FLOOD,
     "mime.parts": FLOOD,
     "mime.parameters": FLOOD,
+    "mime.boundary-noise": FLOOD,
     "mime.header-duplicate": AMBIGUOUS,
     "mime.parameter-duplicate": AMBIGUOUS,
     "mime.multipart-encoded": AMBIGUOUS,

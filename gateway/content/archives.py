@@ -28,7 +28,7 @@ _NAME = 240  #: characters of a member's name that are kept
 class ArchiveLimits:
     """How much of a hostile archive is believed."""
 
-    members: int = 200  #: names that are kept
+    members: int = 200  #: names that are kept; beyond them one for each further ending, as many again
     entries: int = 10_000  #: beyond it the archive is called a bomb
     unpacked_octets: int = 1 << 30  #: claimed in all
     ratio: int = 200  #: claimed size to packed size, above 1 MB
@@ -43,6 +43,7 @@ class Contents:
     members: tuple[str, ...] = ()
     is_encrypted: bool = False
     is_bomb: bool = False
+    entries: int = 0  #: that were read, those of inner archives included
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,8 @@ class _Entry:
 
 def zip_contents(octets: bytes, limits: ArchiveLimits, depth: int = 1) -> Contents:
     """The members of a ZIP, those of small inner ZIPs as "inner.zip/name". Never raises. APPNOTE 6.3.10 §4.3."""
-    names: list[str] = []
-    claimed = count = 0
+    names = _Names(limits.members)
+    claimed = count = within_count = 0
     encrypted = bomb = False
     inner = 0
     for entry in _entries(octets):
@@ -69,16 +70,33 @@ def zip_contents(octets: bytes, limits: ArchiveLimits, depth: int = 1) -> Conten
         claimed += entry.unpacked
         encrypted = encrypted or entry.encrypted
         bomb = bomb or (entry.unpacked > 1 << 20 and entry.unpacked > limits.ratio * max(entry.packed, 1))
-        if len(names) < limits.members:
-            names.append(entry.name)
+        names.add(entry.name)
         if depth and inner < limits.inner and not entry.encrypted and entry.name.lower().endswith(".zip"):
             inner += 1
             within = zip_contents(_unpack(octets, entry, limits.inner_octets), limits, depth - 1)
-            names += [f"{entry.name}/{name}"[:_NAME] for name in within.members[: limits.members - len(names)]]
+            within_count += within.entries
+            for name in within.members:
+                names.add(f"{entry.name}/{name}"[-_NAME:])
             encrypted, bomb = encrypted or within.is_encrypted, bomb or within.is_bomb
     if not count:
         return Contents(tuple(_local_names(octets, limits.members)))
-    return Contents(tuple(names), encrypted, bomb or claimed > limits.unpacked_octets)
+    count += within_count
+    return Contents(tuple(names.kept), encrypted, bomb or claimed > limits.unpacked_octets, count)
+
+
+class _Names:
+    """The first names, and then the first of each ending: a program shall not hide behind a crowd of texts."""
+
+    def __init__(self, most: int) -> None:
+        self.kept: list[str] = []
+        self._most = most
+        self._endings: set[str] = set()
+
+    def add(self, name: str) -> None:
+        ending = name.rpartition(".")[2][-20:].lower()
+        if len(self.kept) < self._most or (len(self.kept) < self._most * 2 and ending not in self._endings):
+            self.kept.append(name)
+            self._endings.add(ending)
 
 
 def _entries(octets: bytes) -> Iterator[_Entry]:

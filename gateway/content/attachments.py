@@ -3,11 +3,13 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from gateway.content import archives, pdf
-from gateway.content.archives import ArchiveLimits
+from gateway.content.archives import ArchiveLimits, Contents
 from gateway.content.facts import Attachment
 from gateway.content.filetype import true_type
+from gateway.content.windows import is_in
 from store.message.body import decode_part
 from store.message.model import Message, Part
 
@@ -68,27 +70,38 @@ _ARCHIVES = ArchiveLimits()
 class AttachmentLimits:
     """How much of a mail's attachments is looked at."""
 
-    parts: int = 60
+    parts: int = 60  #: that are opened
+    names: int = 500  #: of parts; beyond ``parts`` nothing else is read of them
     octets: int = 12 * 1024 * 1024  #: decoded of one part
     total_octets: int = 24 * 1024 * 1024  #: decoded in all
+    entries: int = 30_000  #: of all archives' directories together
     archive: ArchiveLimits = _ARCHIVES
 
 
 def attachments_of(message: Message, limits: AttachmentLimits) -> tuple[Attachment, ...]:
     """Every part that is more than shown text, in the order of the mail. Bounded; never raises on a mail."""
-    budget = limits.total_octets
+    budget, entries = limits.total_octets, limits.entries
     found: list[Attachment] = []
-    for part in _candidates(message):
-        if len(found) >= limits.parts:
-            break
-        head = decode_part(message, part, min(_HEAD, max(budget, 0)))
+    for part in islice(_candidates(message), limits.names):
+        if len(found) >= limits.parts or budget <= 0 or entries <= 0:
+            found.append(_unopened(part))
+            continue
+        head = decode_part(message, part, min(_HEAD, budget))
         kind = true_type(head)
         octets = head
         if kind in _WHOLE and len(head) == _HEAD:
-            octets = decode_part(message, part, max(0, min(limits.octets, budget)))
+            octets = decode_part(message, part, min(limits.octets, budget))
         budget -= len(octets)
-        found.append(_look(part, kind, octets, limits.archive))
+        contents = archives.zip_contents(octets, limits.archive) if kind == "zip" else Contents()
+        entries -= contents.entries
+        found.append(_look(part, kind, octets, contents, limits.archive))
     return tuple(found)
+
+
+def _unopened(part: Part) -> Attachment:
+    """What the name tells of a part that the limits leave closed."""
+    name = part.filename
+    return Attachment(part.number, name[:_FILENAME], extension_of(name), part.type, "", 0, is_unopened=True)
 
 
 def _candidates(message: Message) -> Iterator[Part]:
@@ -100,12 +113,9 @@ def _candidates(message: Message) -> Iterator[Part]:
             yield part
 
 
-def _look(part: Part, kind: str, octets: bytes, limits: ArchiveLimits) -> Attachment:
-    members: tuple[str, ...] = ()
-    encrypted = bomb = remote = False
+def _look(part: Part, kind: str, octets: bytes, contents: Contents, limits: ArchiveLimits) -> Attachment:
+    members, encrypted, remote = contents.members, contents.is_encrypted, False
     if kind == "zip":
-        contents = archives.zip_contents(octets, limits)
-        members, encrypted, bomb = contents.members, contents.is_encrypted, contents.is_bomb
         kind = _kind_of_zip(members)
         if kind in _OFFICE and archives.remote_targets(octets, limits):
             remote = True
@@ -116,7 +126,7 @@ def _look(part: Part, kind: str, octets: bytes, limits: ArchiveLimits) -> Attach
     elif kind == "gzip" and (name := archives.gzip_name(octets)):
         members = (name,)
     searched = _ends(octets) if kind in ("html", "svg") else octets
-    markers = [name for name, pattern in _MARKS.get(kind, ()) if pattern.search(searched)]
+    markers = [name for name, pattern in _MARKS.get(kind, ()) if is_in(pattern, searched)]
     if any(m.lower().endswith("vbaproject.bin") for m in members):
         markers.append("macro")
     if remote:
@@ -132,7 +142,7 @@ def _look(part: Part, kind: str, octets: bytes, limits: ArchiveLimits) -> Attach
         size=len(octets),
         members=members,
         is_encrypted=encrypted or "encrypted" in markers,
-        is_bomb=bomb,
+        is_bomb=contents.is_bomb,
         links=pdf.links_in(octets) if kind == "pdf" else (),
         markers=tuple(m for m in markers if m != "encrypted"),
     )

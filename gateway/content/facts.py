@@ -34,6 +34,7 @@ class Attachment:
     members: tuple[str, ...] = ()  #: names inside an archive, at most the configured count
     is_encrypted: bool = False
     is_bomb: bool = False  #: claims to unpack beyond the ratio or size limit
+    is_unopened: bool = False  #: the limits of a mail were reached: only its name was read
     links: tuple[str, ...] = ()  #: addresses a document leads to
     markers: tuple[str, ...] = ()  #: "macro", "object", "javascript", "launch", "form", "password", "script", ...
 

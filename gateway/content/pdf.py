@@ -8,6 +8,8 @@ import re
 import zlib
 from dataclasses import dataclass
 
+from gateway.content.windows import each_in
+
 _URI = re.compile(rb"/URI\s{0,4}(?:\(((?:[^()\\]|\\.){4,2048})\)|<([0-9A-Fa-f\s]{8,4096})>)", re.S)
 _OBJECTS = re.compile(rb"/ObjStm\b")
 _STREAM = re.compile(rb"\bstream\r?\n")
@@ -44,7 +46,7 @@ def links_in(octets: bytes, limits: PdfLimits = DEFAULT_LIMITS) -> tuple[str, ..
 def _collect(octets: bytes, found: dict[str, None], most: int) -> None:
     if b"/URI" not in octets:
         return
-    for match in _URI.finditer(octets):
+    for match in each_in(_URI, octets):
         if len(found) >= most:
             return
         written = _ESCAPE.sub(rb"\1", match[1]) if match[1] is not None else _from_hex(match[2])

@@ -3,14 +3,15 @@
 Pictures are hostile: few formats, few pictures, few pixels, and a picture that cannot be read is no code.
 """
 
-import html
 import io
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from store.message.body import decode_part, part_text, text_bodies
+from store.message.harmless import unescape
 from store.message.model import Message
 
 if TYPE_CHECKING:
@@ -35,7 +36,9 @@ class QrLimits:
     pictures: int = 4
     octets: int = 3 * 1024 * 1024  #: decoded of one part
     pixels: int = 16_000_000  #: of one picture; what claims more is not opened
-    side: int = 1_400  #: pixels; larger pictures are made smaller first
+    side: int = 1_200  #: pixels; larger pictures are made smaller first
+    cpu_s: float = 0.3  #: after which a small look has to do; a picture full of corner marks takes twice that
+    small_side: int = 600  #: pixels, of such a look
     codes: int = 8
     text: int = 2_048  #: characters of one code
 
@@ -46,8 +49,10 @@ DEFAULT_LIMITS = QrLimits()
 def codes_in(message: Message, limits: QrLimits = DEFAULT_LIMITS) -> tuple[str, ...]:
     """What the codes say, each once, in the order of the mail. Never raises on a mail."""
     found: dict[str, None] = {}
+    started = time.thread_time()
     for picture in _pictures(message, limits):
-        found.update(dict.fromkeys(_read(picture, limits)))
+        side = limits.side if time.thread_time() - started < limits.cpu_s else limits.small_side
+        found.update(dict.fromkeys(_read(picture, limits, side)))
     for drawing in _drawn(message):
         found.update(dict.fromkeys(_read_drawing(drawing)))
     return tuple(code[: limits.text] for code in list(found)[: limits.codes])
@@ -63,7 +68,7 @@ def _pictures(message: Message, limits: QrLimits) -> Iterator[bytes]:
                 yield octets
 
 
-def _read(octets: bytes, limits: QrLimits) -> list[str]:
+def _read(octets: bytes, limits: QrLimits, side: int) -> list[str]:
     from PIL import Image
 
     try:
@@ -72,15 +77,18 @@ def _read(octets: bytes, limits: QrLimits) -> list[str]:
             short, long = sorted((width, height))
             if short < _SMALLEST or long > short * _LONGEST or width * height > limits.pixels:
                 return []
-            picture.draft("L", (limits.side, limits.side))
+            if side < limits.side and width * height > limits.pixels // 8:  # unpacking it is what costs
+                return []
+            picture.draft("L", (side, side))
             if picture.mode in ("P", "RGBA", "LA", "PA"):  # what is transparent shows the white page below
-                clear = picture.convert("RGBA")
+                clear = picture if picture.mode == "RGBA" else picture.convert("RGBA")
+                clear.thumbnail((side, side))
                 page = Image.new("RGBA", clear.size, "white")
                 page.alpha_composite(clear)
                 grey = page.convert("L")
             else:
                 grey = picture.convert("L")
-            grey.thumbnail((limits.side, limits.side))
+            grey.thumbnail((side, side))
             return _codes(grey)
     except (OSError, ValueError, SyntaxError, EOFError, MemoryError, Image.DecompressionBombError):
         return []
@@ -95,7 +103,7 @@ def _drawn(message: Message) -> Iterator[list[str]]:
 
 def _shown(markup: str) -> str:
     """The lines of a page, well enough for characters that nobody uses but to draw."""
-    return html.unescape(_TAG.sub("", _LINE_END.sub("\n", markup)))
+    return unescape(_TAG.sub("", _LINE_END.sub("\n", markup)))
 
 
 def _drawings(text: str) -> Iterator[list[str]]:

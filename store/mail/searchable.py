@@ -1,10 +1,10 @@
 """The text of a mail as people read it, bounded, and the words of a search as they were typed."""
 
-import html
 import re
 
 from store.mail.filters import Phrase
 from store.message import body
+from store.message.harmless import unescape
 from store.message.model import Message, Part
 
 BODY_CHARS = 1_000_000  #: of one mail, all its text parts together
@@ -69,4 +69,4 @@ def html_text(markup: str) -> str:
             break
         at = end.end()
     kept.append(markup[at:])
-    return html.unescape(_TAG.sub(" ", _INLINE.sub("", " ".join(kept))))
+    return unescape(_TAG.sub(" ", _INLINE.sub("", " ".join(kept))))

@@ -16,6 +16,7 @@ from store.message.words import decode_unstructured
 
 ADDRESSES = Limits().addresses
 _SHORT_OCTETS = 500  #: of a field that is remembered
+_TOKENS = 30_000  #: of one field; 2,000 mailboxes with long names have fewer
 _QUOTED = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _REST = r"(?P<special>[<>,:;(])|(?P<literal>\[[^\]\s,<>]*+\]?)|(?P<atom>[^\s<>,:;(\"\[]++|.)"
 _ENCODED = r"(?P<space>\s++)|(?P<encoded>=\?[^?\s]{1,60}\?[bBqQ]\?[^?]*+\?=)|"
@@ -94,9 +95,9 @@ class _Reader:
 
     def read(self) -> tuple[Entry, ...]:
         token, pos, joined = _TOKEN, 0, False
-        while pos < len(self.text) and len(self.found) < self.limit:
-            match = token.match(self.text, pos)
-            if match is None:
+        for _ in range(_TOKENS):
+            match = token.match(self.text, pos) if len(self.found) < self.limit else None
+            if match is None:  # the end
                 break
             kind, value, pos = match.lastgroup, match.group(), match.end()
             if value == '"' and token is _TOKEN:

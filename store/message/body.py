@@ -15,6 +15,7 @@ UUENCODED = frozenset({"x-uuencode", "uuencode", "uue", "x-uue"})
 BODY_OCTETS = 64 * 1024 * 1024  #: decoded of one part, when the caller sets no limit
 BODY_CHARACTERS = 1024 * 1024
 
+_UU_LINES = 400_000  #: of one part; each holds 45 octets, or few
 _BASE64_RUNS = 1_000  #: base64 texts one after another in one part
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
 _ONLY_BASE64 = re.compile(rb"[A-Za-z0-9+/\r\n]*+")
@@ -85,8 +86,8 @@ def _base64_run(run: bytes) -> bytes:
 def _decode_uu(encoded: bytes) -> bytes:
     decoded: list[bytes] = []
     begin = encoded.find(b"begin ")
-    lines = encoded[max(begin, 0) :].split(b"\n")
-    for line in lines[1:] if begin >= 0 else lines:
+    lines = encoded[max(begin, 0) :].split(b"\n", _UU_LINES)
+    for line in lines[1:_UU_LINES] if begin >= 0 else lines[:_UU_LINES]:
         stripped = line.rstrip(b"\r")
         if stripped in (b"end", b"`"):
             break

@@ -133,7 +133,7 @@ def _body(texts: list[str], left: int) -> list[str]:
     found: list[str] = []
     known: set[str] = set()
     for text in texts:
-        words = split(text)
+        words = split(text, left)
         fresh = set(words) - known
         if fresh or not found:
             found += words

@@ -19,8 +19,11 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cache
 
+from store.message.harmless import unstacked
+
 RULES = 1  #: version of what this file does to a text; an index made by other rules is made again
 WORD_CHARS = 64  #: of one word that count
+_PIECE = 64 * 1024  #: characters of a long text that are read at once
 
 _UNSPACED = (
     "\u0e00-\u0e7f\u0e80-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30fa\u30fc-\u30ff\u31f0-\u31ff"
@@ -70,12 +73,28 @@ def fold(text: str) -> str:
     """One case, one composition, no diacritics: "Straße" is "strasse", "Grüße" is "grusse"."""
     if text.isascii():
         return text.lower()
-    bare = _UNTYPED.sub("", unicodedata.normalize("NFKD", text).casefold())
+    bare = _UNTYPED.sub("", unicodedata.normalize("NFKD", unstacked(text)).casefold())
     return unicodedata.normalize("NFKC", bare).casefold().translate(_LETTERS)
 
 
-def split(text: str) -> list[str]:
-    """The words of a text; where a word stands in the list is its position."""
+def split(text: str, most: int = sys.maxsize) -> list[str]:
+    """The words of a text, its first ``most`` or some more; where a word stands in the list is its position.
+
+    A long text is cut at blanks and read piece by piece: a character may decompose to eighteen, and other threads
+    get their turn in between.
+    """
+    found: list[str] = []
+    start = 0
+    while start < len(text) and len(found) < most:
+        end = start + _PIECE
+        if end < len(text):
+            end = max(text.rfind(" ", start + _PIECE // 2, end), text.rfind("\n", start + _PIECE // 2, end)) + 1 or end
+        found += _split(text[start:end])
+        start = end
+    return found
+
+
+def _split(text: str) -> list[str]:
     folded = fold(text)
     if folded.isascii():
         return [word[:WORD_CHARS] for word in _ASCII.findall(folded)]

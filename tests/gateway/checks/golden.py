@@ -171,6 +171,7 @@ HITS: dict[str, Make] = {
     "body.mixed-script": lambda: facts(html_mail("<p>Your аccount and your pаssword need саre now</p>")),
     "body.split-words": lambda: facts(html_mail("<p>ver&#8203;ify your acc&#8203;ount pass&#8203;word now</p>")),
     "body.shouting": lambda: text("BUY OUR CHEAP WATCHES TODAY BEFORE THEY ARE GONE FOREVER. " * 8),
+    "body.unread": lambda: facts(html_mail("<p>Hello Maria</p>" + "<!-- padding -->" * 30_000)),
     "html.form": lambda: facts(html_mail("<form action='https://evil.test/x'><input name='a'></form>")),
     "html.script": lambda: facts(html_mail("<p>Hello</p><script>go()</script>")),
     "html.too-deep": lambda: facts(html_mail("<div>" * 400 + "x")),

@@ -112,6 +112,7 @@ MISSES: dict[str, Make] = {
     "body.mixed-script": lambda: facts(html_mail("<p>Москва and Ελλάδα and 東京タワー are far away</p>")),
     "body.split-words": lambda: facts(html_mail("<p>Hello" + "&nbsp;&zwnj;" * 40 + "</p>")),
     "body.shouting": lambda: text("PLEASE NOTE: " + LONG_LOWER),
+    "body.unread": lambda: text("We met on Monday and talked about the plan for the garden. " * 4_000),
     "html.form": lambda: facts(html_mail("<p>The form is at the desk</p>")),
     "html.script": lambda: facts(html_mail("<p>We wrote a script for you</p>")),
     "html.too-deep": lambda: facts(html_mail("<div>" * 40 + "x")),

@@ -152,8 +152,27 @@ def test_no_more_parts_and_octets_are_looked_at_than_allowed() -> None:
     part = '--b\nContent-Type: application/x\nContent-Disposition: attachment; filename="a"\n\n' + "x" * 1_000 + "\n"
     octets = 'MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary="b"\n\n' + part * 100 + "--b--\n"
     message = parse_message(octets.encode())
-    assert len(attachments_of(message, AttachmentLimits(parts=10))) == 10
+    found = attachments_of(message, AttachmentLimits(parts=10, names=50))
+    assert [a.is_unopened for a in found] == [False] * 10 + [True] * 40
+    assert {(a.filename, a.size) for a in found if a.is_unopened} == {("a", 0)}
     assert sum(a.size for a in attachments_of(message, AttachmentLimits(total_octets=5_000))) <= 5_000
+
+
+def test_archives_share_a_number_of_entries() -> None:
+    many = archive(**{f"n{n}": b"" for n in range(40)})
+    octets = with_attachment("a.zip", many).replace("--b--", with_attachment("b.zip", many).partition("\n\n--b\n")[2])
+    found = attachments_of(parse_message(octets.encode()), AttachmentLimits(entries=40))
+    assert [a.is_unopened for a in found if a.filename] == [False, True]
+
+
+def test_a_program_does_not_hide_behind_a_crowd_of_texts() -> None:
+    names = [f"chapter{n}.txt" for n in range(30)] + ["setup.exe", "more.txt"]
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as packed:
+        for name in names:
+            packed.writestr(name, b"")
+    kept = zip_contents(buffer.getvalue(), ArchiveLimits(members=10)).members
+    assert kept == (*names[:10], "setup.exe")
 
 
 def test_shown_text_is_no_attachment() -> None:
