@@ -19,4 +19,4 @@ WRITTEN = b"From: Anna <anna@a.example>\r\nDelivered-To: ben@b.example\r\n"
 def test_sender_of_a_file(header: bytes, told: Told, sender: str | None) -> None:
     envelope = envelope_of(header + WRITTEN + b"\r\ntext\r\n", told)
     assert envelope.mail_from == sender
-    assert [r.address for r in envelope.recipients] == ["ben@b.example"]
+    assert [r.address for r in envelope.rcpt_to] == ["ben@b.example"]
