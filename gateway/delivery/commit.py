@@ -53,6 +53,7 @@ class Outcome:
     action: Action
     category: str
     trace: Trace
+    message_id: str = ""  #: as written in the mail, which relays before and behind us log, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +150,7 @@ class _Unit:
             self.commit.rates.count(txn, self.facts.envelope)
         row = self._trace(tuple(outcomes))
         trace.put(txn, row)
-        return Outcome(self.action, row.category, row)
+        return Outcome(self.action, row.category, row, self.facts.message.headers.text("Message-ID")[:300])
 
     @property
     def _now_ms(self) -> int:
@@ -179,7 +180,7 @@ class _Unit:
                     envelope.id,
                     envelope.mail_from or "",
                     recipient.address,
-                    _target(recipient),
+                    target_of(recipient),
                     packed.staged.id,
                     self._now_ms,
                 )
@@ -195,13 +196,13 @@ class _Unit:
         own = next((share.verdict for share in shares if share.address == recipient.address), None)
         rule, why = (own.rule, explanation(own)) if own is not None else ("", "")
         return OutcomeRow(
-            recipient.address, recipient.account, _target(recipient), action.name.lower(), email, rule, why
+            recipient.address, recipient.account, target_of(recipient), action.name.lower(), email, rule, why
         )
 
     def _hold(self, txn: StoreTxn, packed: Packed) -> list[OutcomeRow]:
         envelope, verdict, people = self.facts.envelope, packed.parcel.verdict, packed.parcel.people
         copies = tuple(
-            HeldCopy(r.address, r.account, _target(r), HELD, expires_ms=self._expiry(r.address)) for r in people
+            HeldCopy(r.address, r.account, target_of(r), HELD, expires_ms=self._expiry(r.address)) for r in people
         )
         quarantine.put(
             txn,
@@ -215,7 +216,7 @@ class _Unit:
                 # What a rule holds although its sum would not is the most doubtful of all.
                 doubt=int(max(0.0, verdict.log_odds - log_odds(self._thresholds[1])) * 10_000),
                 mail_from=envelope.mail_from or "",
-                header_from=_header_from(self.facts),
+                header_from=header_from(self.facts),
                 subject=self.facts.view.subject[:300],
                 why=explanation(verdict),
                 copies=copies,
@@ -262,7 +263,7 @@ class _Unit:
             helo=envelope.peer.helo,
             tls=envelope.peer.tls,
             mail_from=envelope.mail_from or "",
-            header_from=_header_from(self.facts),
+            header_from=header_from(self.facts),
             subject=self.facts.view.subject[:300],
             size=len(self.facts.message.octets),
             blob=self.packed[-1].staged.id if self.packed else None,
@@ -281,11 +282,11 @@ class _Unit:
         )
 
 
-def _target(recipient: Recipient) -> str:
+def target_of(recipient: Recipient) -> str:
     return f"{recipient.relay.host}:{recipient.relay.port}" if recipient.relay is not None else ""
 
 
-def _header_from(facts: DataFacts) -> str:
+def header_from(facts: DataFacts) -> str:
     """Name and address of the first author, as people write it; a long name must not push the address out."""
     if not facts.content.from_:
         return ""
