@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_END = b"PK\x05\x06"
+_END, _END_64 = b"PK\x05\x06", b"PK\x06\x06"
 _ENTRY = b"PK\x01\x02"
 _LOCAL = b"PK\x03\x04"
 _LONGEST_COMMENT = 65_535
@@ -100,13 +100,7 @@ class _Names:
 
 
 def _entries(octets: bytes) -> Iterator[_Entry]:
-    end = octets.rfind(_END, max(0, len(octets) - _LONGEST_COMMENT - 22))
-    if end < 0 or len(octets) < end + 22:
-        return
-    size, start = struct.unpack_from("<II", octets, end + 12)
-    # Octets before the archive (a self-extracting stub) shift every offset by the same amount.
-    shift = end - size - start if end >= size + start else 0
-    at = start + shift
+    at, shift = _directory(octets)
     while octets[at : at + 4] == _ENTRY and len(octets) >= at + 46:
         flags, method = struct.unpack_from("<HH", octets, at + 8)
         packed, unpacked, name, extra, comment = struct.unpack_from("<IIHHH", octets, at + 20)
@@ -115,6 +109,26 @@ def _entries(octets: bytes) -> Iterator[_Entry]:
         text = raw.decode("utf-8" if flags & 0x800 else "cp437", "replace")[-_NAME:]
         yield _Entry(text, packed, unpacked, bool(flags & 1), method, local + shift)
         at += 46 + name + extra + comment
+
+
+def _directory(octets: bytes) -> tuple[int, int]:
+    """Where the directory begins, and by how much octets before the archive (a stub) shift every offset in it.
+
+    Readers differ in what they believe when sizes, offsets and places do not agree, so whatever leads to a directory
+    is believed here. Without one the place is the end of the file. APPNOTE 6.3.10 §4.3.14-16.
+    """
+    end = octets.rfind(_END, max(0, len(octets) - _LONGEST_COMMENT - 22))
+    if end < 0 or len(octets) < end + 22:
+        return len(octets), 0
+    size, start = struct.unpack_from("<II", octets, end + 12)
+    if (large := octets.rfind(_END_64, max(0, end - 4_096), end)) >= 0 and len(octets) >= large + 56:
+        end = large
+        if 0xFFFFFFFF in (size, start):
+            size, start = struct.unpack_from("<QQ", octets, large + 40)
+    for at in (end - size, start):
+        if at >= 0 and octets[at : at + 4] == _ENTRY:
+            return at, at - start
+    return len(octets), 0
 
 
 def _local_names(octets: bytes, most: int) -> Iterator[str]:

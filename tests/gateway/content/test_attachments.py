@@ -158,6 +158,28 @@ def test_no_more_parts_and_octets_are_looked_at_than_allowed() -> None:
     assert sum(a.size for a in attachments_of(message, AttachmentLimits(total_octets=5_000))) <= 5_000
 
 
+def test_a_directory_is_found_behind_what_confuses_readers() -> None:
+    """Octets before the archive, a 64-bit end record that nobody needed, and junk before the end record."""
+    octets = archive(setup__exe=b"MZ")
+    end = octets.rfind(b"PK\x05\x06")
+    size, start = struct.unpack_from("<II", octets, end + 12)
+    large = struct.pack("<4sQ2H2I4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, 1, 1, size, start)
+    locator = struct.pack("<4sIQI", b"PK\x06\x07", 0, end, 1)
+    hidden = struct.pack("<II", 0xFFFFFFFF, 0xFFFFFFFF)
+    forms = {
+        "plain": octets,
+        "a stub": b"stub" * 10 + octets,
+        "64 bits": octets[:end] + large + locator + octets[end:],
+        "64 bits behind a stub": b"stub" + octets[:end] + large + locator + octets[end:],
+        "64 bits only": octets[:end] + large + locator + octets[end : end + 12] + hidden + octets[end + 20 :],
+        "junk": octets[:end] + b"junk" + octets[end:],
+    }
+    found = {name: zip_contents(form, ArchiveLimits()) for name, form in forms.items()}
+    assert {name: (one.members, one.entries) for name, one in found.items()} == dict.fromkeys(
+        forms, (("setup.exe",), 1)
+    )
+
+
 def test_archives_share_a_number_of_entries() -> None:
     many = archive(**{f"n{n}": b"" for n in range(40)})
     octets = with_attachment("a.zip", many).replace("--b--", with_attachment("b.zip", many).partition("\n\n--b\n")[2])

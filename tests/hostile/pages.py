@@ -1,0 +1,48 @@
+"""Pages that cost much or break readers."""
+
+from tests.hostile.letters import KB, MB, Make, page, with_parts
+
+PAGES: dict[str, Make] = {
+    "500 KB of nested <div>": lambda: page(b"<div>" * 100_000),
+    "5 MB of nested <div>": lambda: page(b"<div>" * MB),
+    "misnested <b>": lambda: page(b"<p><b><i><a href=x>" * 30_000),
+    "misnested tables": lambda: page(b"<table><b><tr><td>" * 30_000),
+    "255 levels, 5,000 times": lambda: page((b"<div>" * 255 + b"</div>" * 255) * 110),
+    "60,000 siblings": lambda: page(b"<br>" * 60_000 + b"<p style='color:#fff'>" * 59_000),
+    "50,000 links": lambda: page(b"".join(b'<a href="https://h%d.example/">x</a>' % n for n in range(50_000))),
+    "one href of 1 MB": lambda: page(b'<a href="https://a.example/' + b"a/" * (MB // 2) + b'">x</a>'),
+    "one href of 50,000 URLs": lambda: page(b'<a href="' + b"https://a.example/?u=" * 50_000 + b'">x</a>'),
+    "<![foo bar": lambda: page(b"<![foo bar<p>hello</p>"),
+    "1 MB of <![": lambda: page(b"<![foo bar " * (MB // 11)),
+    "1 MB of <": lambda: page(b"<" * MB),
+    "1 MB of <a": lambda: page(b"<a " * (MB // 3)),
+    "1 MB of <!--": lambda: page(b"<!--" * (MB // 4)),
+    "an attribute without an end": lambda: page(b'<a href="' + b"x " * (MB // 2)),
+    "100,000 attributes": lambda: page(b"<a " + b"".join(b"a%d=b " % n for n in range(50_000)) + b">x</a>"),
+    "1 MB of href=": lambda: page(b"<div>" * 300 + b"href = " * (MB // 7)),
+    "1 MB of href and blanks": lambda: page(b"<div>" * 300 + b"href" + b" " * (100 * KB) + b"href" + b" " * (100 * KB)),
+    "scripts without an end": lambda: page(b"<script>" * (MB // 8)),
+    "deep scripts without an end": lambda: page(b"<div>" * 300 + b"<script>x</title><style>" * (MB // 24)),
+    "deep comments without an end": lambda: page(b"<div>" * 300 + b"<!-- -" * (MB // 6)),
+    "1 MB of &": lambda: page(b"&" * MB),
+    "1 MB of entities": lambda: page(b"&#x110000;&notin;&amp" * (MB // 22)),
+    "hex digits of an entity": lambda: page(b"<div>" * 300 + b"&#x" + b"9" * (380 * KB) + b";"),
+    "digits of an entity in a tree": lambda: page(b"<p>&#" + b"9" * (380 * KB) + b";"),
+    "digits of an entity": lambda: page(b"<div>" * 300 + b"&#" + b"9" * (380 * KB) + b";"),
+    "1 MB of CSS": lambda: page(b"<style>" + b".a{color:#fff;display:none}" * (MB // 27) + b"</style><p class=a>x"),
+    "CSS of braces": lambda: page(b"<style>" + b"{" * (350 * KB) + b"</style><p class=a>x"),
+    "CSS of selectors": lambda: page(b"<style>" + b".a," * (120 * KB) + b"{color:red}</style><p class=a>x"),
+    "CSS of comments": lambda: page(b"<style>" + b"/*" * (180 * KB) + b"</style><p class=a>x"),
+    "a class of 390 KB": lambda: page(b"<style>.a{color:red}</style><p class='" + b"a " * (190 * KB) + b"'>x"),
+    "a style of 390 KB": lambda: page(b"<p style='" + b"color:" * (60 * KB) + b"'>x"),
+    "1,000 styles": lambda: page(b"<style>.a{color:red}</style>" * 10_000),
+    "a meta refresh of 390 KB": lambda: page(b"<meta http-equiv=refresh content='0;url=" + b"a=" * (190 * KB) + b"'>"),
+    "templates in templates": lambda: page(b"<template>" * 250 + b"<p>x" * 50_000),
+    "select and option": lambda: page(b"<select><option>" * 20_000),
+    "svg and math": lambda: page(b"<svg><math><mi>" * 25_000),
+    "a form of 50,000 fields": lambda: page(b"<form>" + b"<input value=aaaaaaaaaaaaaaaaaaaaa>" * 11_000),
+    "NULs in tags": lambda: page(b"<\0a\0 href=x>" * 30_000),
+    "base64 pages, twenty": lambda: with_parts(
+        [b"Content-Type: text/html\r\n\r\n" + b"<div class=a>" * 250 + b"<p>word " * 45_000] * 20
+    ),
+}
