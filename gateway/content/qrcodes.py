@@ -33,7 +33,7 @@ _SCALE = 4  #: pixels a module of a drawn code is given
 class QrLimits:
     """How much of a mail's pictures is looked at."""
 
-    pictures: int = 4
+    pictures: int = 10
     octets: int = 3 * 1024 * 1024  #: decoded of one part
     pixels: int = 16_000_000  #: of one picture; what claims more is not opened
     side: int = 1_200  #: pixels; larger pictures are made smaller first

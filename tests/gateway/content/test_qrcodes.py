@@ -109,3 +109,22 @@ def test_only_so_many_pictures_are_opened(monkeypatch: pytest.MonkeyPatch) -> No
     many = mail(part * 50 + "--b--", MIME_Version="1.0", Content_Type='multipart/mixed; boundary="b"')
     assert codes(many, QrLimits(pictures=3)) == (TARGET,)
     assert len(opened) == 3
+
+
+def several(*pictures: bytes) -> str:
+    parts = "".join(
+        f"--b\nContent-Type: image/png\nContent-Transfer-Encoding: base64\n\n{base64.b64encode(one).decode()}\n"
+        for one in pictures
+    )
+    return mail(parts + "--b--", MIME_Version="1.0", Content_Type='multipart/mixed; boundary="b"')
+
+
+def test_a_code_behind_pictures_that_cost_too_much_is_read_by_a_small_look() -> None:
+    source = several(encoded(Image.new("L", (3_000, 3_000), 255)), qr_png(TARGET))
+    assert codes(source, QrLimits(cpu_s=0.0)) == (TARGET,)
+
+
+def test_a_large_picture_is_not_unpacked_when_the_time_is_spent() -> None:
+    large = encoded(inside(qr_image(TARGET), (3_000, 3_000)))
+    assert codes(several(large)) == (TARGET,)
+    assert codes(several(large), QrLimits(cpu_s=0.0)) == ()
