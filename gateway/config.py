@@ -207,6 +207,7 @@ def _check_addresses(config: Config) -> None:
         for address in services:
             host_and_port(address)
     networks_of(config.smtp.xclient_from)
+    networks_of(config.metrics.networks, "metrics.networks")
     for address in config.pyzor.servers:
         host_and_port(address)
     for address in config.dns.servers:
@@ -269,12 +270,12 @@ def dns_server(text: str) -> tuple[str, int]:
         raise ConfigError(f"dns.servers: {text!r}: write an IP address; a name would have to be looked up") from None
 
 
-def networks_of(texts: tuple[str, ...]) -> tuple[IPv4Network | IPv6Network, ...]:
+def networks_of(texts: tuple[str, ...], where: str = "smtp.xclient_from") -> tuple[IPv4Network | IPv6Network, ...]:
     """Networks as "192.0.2.0/24" or single addresses. Raises ConfigError."""
     try:
         return tuple(ip_network(text) for text in texts)
     except ValueError as error:
-        raise ConfigError(f"smtp.xclient_from: {error}") from error
+        raise ConfigError(f"{where}: {error}") from error
 
 
 def relay_of(domain: Domain) -> tuple[str, int] | None:

@@ -29,6 +29,11 @@ def in_language(signal: str, sentence: str, language: str) -> str:
     return sentence
 
 
+def template(signal: str, about: str, language: str) -> str:
+    """A signal's sentence with its hole, in a language."""
+    return _templates().get(signal, {}).get(language, about)
+
+
 @cache
 def _templates() -> Mapping[str, Mapping[str, str]]:
     """By signal and language."""

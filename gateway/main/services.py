@@ -41,6 +41,7 @@ from gateway.main.storage import open_store
 from gateway.net.clamd_client import ClamdClient
 from gateway.net.pyzor_client import PyzorClient, PyzorSettings
 from gateway.observe.stages import Stages
+from gateway.observe.tally import Tally
 from gateway.outbound.relay import Relay
 from gateway.pipeline.budget import ReadingBudget
 from gateway.pipeline.evidence import Check
@@ -105,6 +106,7 @@ class Services:
     relay: Relay
     opinions: LocalOpinions
     moves: Moves
+    tally: Tally
     clock: Clock
 
     def begin(self, peer: Peer, mail_from: str | None, to: tuple[Recipient, ...], smtputf8: bool) -> Envelope:
@@ -126,6 +128,7 @@ class Services:
         return int(self.clock().timestamp() * 1000)
 
     async def close(self) -> None:
+        await self.tally.add()
         await self.judging.close()
         self.logins.close()
         await self.store.close()
@@ -170,13 +173,14 @@ async def build(
         reports_traps=reports_spam(config),
         sealer=sealer_of(config),
     )
+    tally = Tally(store, (signal.name for signal in ALL_SIGNALS), lambda: clock().timestamp())
     reception = Reception(
         judging.gatherer,
         judging.judge,
         commit,
         asyncio.Semaphore(config.limits.judging_at_once),
         clock,
-        announce or journal,
+        counted(tally, announce or journal),
         greylist_of(config, store),
         full_reply(config),
     )
@@ -192,8 +196,21 @@ async def build(
         Relay(store, config.server.hostname, clock),
         opinions,
         Moves(store),
+        tally,
         clock,
     )
+
+
+def counted(tally: Tally, announce: Callable[[Outcome, Stages], None]) -> Callable[[Outcome, Stages], None]:
+    """Announces a mail, and counts what it showed."""
+
+    def told(outcome: Outcome, stages: Stages) -> None:
+        row = outcome.trace
+        if row.action != "defer":  # it comes again, and counts then
+            tally.count((reason.signal for reason in row.reasons), is_unwanted=row.action != "accept")
+        announce(outcome, stages)
+
+    return told
 
 
 def load_model(config: Config) -> Artefact:

@@ -26,6 +26,7 @@ from gateway.work import searching
 from protocols.console import routes as console
 from protocols.console.services import ConsoleServices, ConsoleSettings
 from protocols.http.app import build_app
+from protocols.http.metrics import metrics_route
 from protocols.http.server import HttpServer
 from protocols.http.settings import HttpSettings
 from protocols.imap.server import ImapServer
@@ -118,7 +119,8 @@ async def _start_http(
         allow_plaintext=config.login.plaintext_on_loopback,
         on_moved=services.moves,
     )
-    app = build_app([*jmap.routes(answers), *console.routes(rooms)], settings)
+    figures = metrics_route(services.store, networks_of(config.metrics.networks, "metrics.networks"))
+    app = build_app([figures, *jmap.routes(answers), *console.routes(rooms)], settings)
     servers: list[HttpServer] = []
     for service, context in (("http", None), ("https", tls)):
         if sockets.of(service):
@@ -179,6 +181,7 @@ def _background(services: Services) -> list[tuple[str, Work]]:
         ("warm", warm),
         ("labels", services.opinions.follow),
         ("moves", services.moves.follow),
+        ("tally", services.tally.follow),
         ("jobs", runner_of(services).run),
         ("index", index),
         ("seal", seal),

@@ -184,6 +184,10 @@ class Console(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     behind_tls_proxy: bool = False  #: a proxy in front ends TLS, so cookies are marked Secure
 
 
+class Metrics(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    networks: tuple[str, ...] = ()  #: that may read /metrics (Prometheus), as "127.0.0.1"; empty: nobody may
+
+
 class Smtp(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     xclient_from: tuple[str, ...] = ()  #: networks of proxies in front that may say who the client is (XCLIENT)
 
@@ -222,4 +226,5 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     history: History = History()
     search: Search = Search()
     console: Console = Console()
+    metrics: Metrics = Metrics()
     login: Login = Login()

@@ -41,6 +41,17 @@ def get(view: StoreView, reception: str) -> Label | None:
     return read_label(row) if row is not None else None
 
 
+def newest(view: StoreView, limit: int) -> Iterator[Label]:
+    """The newest opinions, each mail once, latest first."""
+    seen: set[str] = set()
+    space = keys.LABEL + b"s"
+    for _, reception in view.kv.scan(space, keys.prefix_end(space), reverse=True, limit=limit):
+        label = get(view, reception.decode())
+        if label is not None and label.id not in seen:
+            seen.add(label.id)
+            yield label
+
+
 def after(view: StoreView, seq: int, limit: int = 1_000) -> Iterator[tuple[int, Label]]:
     """Labels recorded after a sequence number, in order; a mail labelled twice comes twice with its newest opinion."""
     start = keys.LABEL + b"s" + keys.u64(seq + 1)

@@ -63,6 +63,7 @@ p      p kind subject [00 scope]           policy entries made by people (block,
 c      c digest                            counter: mails that a policy entry or a rule of the configuration decided
 y      y t name                            Trap: a spam trap that people made beside the configuration
 y      y h name, y l name                  counter of the mails to a trap; ms of the last one
+v      v day kind signal                   counter: mails of a day (0: altogether) that showed a signal; kind is 1 for unwanted
 h      h case                              Hold: a legal hold (store/retention)
 o      o name                              Rule: how long mail is kept, and when it goes
 e      e ms key                            "": when the row under the key ends (store/schema/expiring)
@@ -102,6 +103,7 @@ SESSION = b"s"
 POLICY = b"p"
 TRAP = b"y"
 POLICY_HITS = b"c"
+SIGHTINGS = b"v"
 HELD_EXPIRY = b"qE"
 HELD_RECIPIENT = b"qR"
 HELD_KEPT = b"qK"

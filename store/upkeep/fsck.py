@@ -57,6 +57,7 @@ SPACES: dict[bytes, RowCheck] = {
     keys.SESSION: believed,
     keys.POLICY: readable(policy.read_entry),
     keys.POLICY_HITS: eight_octets,
+    keys.SIGHTINGS: eight_octets,
     keys.EXPIRY: flow.check_expiry,
     keys.TRAP + b"t": readable(traps.read_trap),
     keys.TRAP + b"h": eight_octets,
