@@ -163,7 +163,7 @@ PICTURES: dict[str, Make] = {
     "four 16-bit RGB PNGs of 16 megapixels": lambda: with_parts(
         [part(b"a.png", png(3_990, 3_990, depth=16, colours=2), b"image/png")] * 4
     ),
-    "four PNGs full of finder patterns": lambda: with_parts([part(b"a.png", _noise(1_400, 1_400), b"image/png")] * 4),
+    "four PNGs full of finder patterns": lambda: with_parts([part(b"a.png", _noise(1_200, 1_200), b"image/png")] * 4),
     "a PNG with a text bomb": lambda: attached(
         b"a.png",
         png(100, 100, extra=_chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(200 * MB), 9)) * 20),
