@@ -11,6 +11,8 @@ import msgspec
 
 from gateway.sentences import LANGUAGES
 from gateway.settings import Config, Domain, Limits
+from gateway.settings.outbound import check_outbound
+from gateway.settings.patterns import bounded
 from store.blob.places import check_blobs_url, folder_of
 from store.kv.opening import check_url, path_of
 
@@ -74,6 +76,7 @@ def _check(config: Config) -> None:
     _check_addresses(config)
     _check_traps(config)
     _check_clamav(config)
+    _check_outbound(config)
 
 
 def _check_values(config: Config) -> None:
@@ -98,6 +101,8 @@ def _check_values(config: Config) -> None:
         raise ConfigError("tls: certificate and key belong together; one of them is missing")
     if (config.listen.imaps or config.listen.https) and not config.tls.certificate:
         raise ConfigError("listen.imaps and listen.https need tls.certificate and tls.key")
+    if config.listen.submissions and not config.tls.certificate:
+        raise ConfigError("listen.submissions needs tls.certificate and tls.key")
 
 
 def _check_judging(config: Config) -> None:
@@ -128,8 +133,6 @@ def _check_auth(config: Config) -> None:
 def _check_mail(config: Config) -> None:
     if config.quota.when_full not in {"later", "refuse"}:
         raise ConfigError('quota.when_full: write "later" or "refuse"')
-    if config.outbound.relay:
-        host_and_port(config.outbound.relay)
     if not 1_000 <= config.search.words <= 130_000:
         raise ConfigError("search.words: from 1000 to 130000; a place in a mail is kept in 17 bits")
     if config.search.memory_octets < 0:
@@ -148,6 +151,24 @@ def _check_domains(config: Config) -> None:
             raise ConfigError(f'domain."{name}".deliver: write "local" or "smtp:host:port"')
         if isinstance(domain.recipients, str) and domain.recipients != "any":
             raise ConfigError(f'domain."{name}".recipients: write "any", or a list of the local parts that exist')
+
+
+def _check_outbound(config: Config) -> None:
+    if config.outbound.relay:
+        host_and_port(config.outbound.relay)
+    try:
+        check_outbound(config.outbound, config.dlp)
+        for rule in config.dlp:
+            if rule.pattern:
+                bounded(rule.pattern)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    for name, domain in config.domain.items():
+        if domain.return_path not in {"off", "sign", "strict"}:
+            raise ConfigError(f'domain."{name}".return_path: write "off", "sign" or "strict"')
+        for key in domain.dkim:
+            if not (key.selector and key.key and _HOST_NAME.fullmatch(key.selector)):
+                raise ConfigError(f'domain."{name}".dkim: a selector and the PEM file of its key')
 
 
 def _check_traps(config: Config) -> None:
@@ -199,6 +220,8 @@ def _check_store(config: Config) -> None:
 def _check_addresses(config: Config) -> None:
     for services in (
         config.listen.smtp,
+        config.listen.submission,
+        config.listen.submissions,
         config.listen.imap,
         config.listen.imaps,
         config.listen.http,
@@ -234,7 +257,13 @@ def _absolute(config: Config, folder: Path) -> Config:
         dns=replace(config.dns, zone=at(config.dns.zone)),
         auth=replace(config.auth, seal_key=at(config.auth.seal_key)),
         dnslists=replace(config.dnslists, files={name: at(file) for name, file in config.dnslists.files.items()}),
-        domain={name.lower(): domain for name, domain in config.domain.items()},
+        outbound=replace(
+            config.outbound, password_file=at(config.outbound.password_file), ca_file=at(config.outbound.ca_file)
+        ),
+        domain={
+            name.lower(): replace(domain, dkim=tuple(replace(each, key=at(each.key)) for each in domain.dkim))
+            for name, domain in config.domain.items()
+        },
         recipient={name.lower(): recipient for name, recipient in config.recipient.items()},
         rule=tuple(replace(rule, test=tuple(replace(t, mail=at(t.mail)) for t in rule.test)) for rule in config.rule),
     )

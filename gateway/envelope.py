@@ -39,6 +39,8 @@ class Recipient:
     trap: str = ""  #: by which name it is one: an address, a pattern, or "@domain"
     members: tuple["Recipient", ...] = ()  #: an alias or a group: who gets the mail, each once
     is_restricted: bool = False  #: reached through a group that asks who the sender is
+    is_outside: bool = False  #: goes through the way out (``outbound.relay``), not to a domain that we relay for
+    return_path: str = ""  #: of a report's recipient whose domain signs return paths: "signed", "unsigned" or "strict"
 
 
 @dataclass(frozen=True, slots=True)

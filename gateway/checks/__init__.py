@@ -17,6 +17,7 @@ from gateway.checks import (
     clamav,
     connection,
     display_name,
+    dlp,
     dnslists,
     first_contact,
     gtube,
@@ -26,6 +27,7 @@ from gateway.checks import (
     lure,
     message_id,
     mime,
+    outbound,
     pyzor,
     received,
     relations,
@@ -36,7 +38,7 @@ from gateway.checks import (
     url_homograph,
     url_route,
 )
-from gateway.pipeline import greylist, judge, run
+from gateway.pipeline import conduct, greylist, judge, run
 from gateway.pipeline.evidence import PureCheck, Signal
 from gateway.pipeline.facts import DataFacts
 
@@ -67,8 +69,18 @@ PURE: tuple[PureCheck[DataFacts], ...] = (
     calendar.CHECK,
     bulk.CHECK,
     gtube.CHECK,
+    outbound.CHECK,
+)
+
+#: Of those, what means something about mail of our own people: who sends it was proven by signing in.
+OUTGOING: tuple[PureCheck[DataFacts], ...] = (
+    *(trap.CHECK, campaign.CHECK, sender.CHECK, display_name.CHECK, header.CHECK, addressing.CHECK, subject.CHECK),
+    *(body.CHECK, html.CHECK, mime.CHECK, url.CHECK, url_homograph.CHECK, url_route.CHECK, lure.CHECK),
+    *(attachment.CHECK, calendar.CHECK, gtube.CHECK, outbound.CHECK),
 )
 
 ALL_SIGNALS: frozenset[Signal] = frozenset().union(
-    *(check.emits for check in PURE), pyzor.EMITS, clamav.EMITS, dnslists.EMITS, run.EMITS, judge.EMITS, greylist.EMITS
+    *(check.emits for check in PURE),
+    *(pyzor.EMITS, clamav.EMITS, dnslists.EMITS, dlp.EMITS),
+    *(run.EMITS, judge.EMITS, greylist.EMITS, conduct.EMITS),
 )

@@ -5,7 +5,7 @@ mail of ours counts nothing.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 
 from gateway.checks.sender import is_proven
 from gateway.content.hosts import to_ascii
@@ -25,7 +25,13 @@ FORGED = Signal(
     "bounce.imitation", "A mail that poses as a delivery report has a return address and no report: {detail}", "phish"
 )
 
-EMITS = frozenset({OURS, NOT_OURS, SHAPELESS, FORGED})
+SIGNED = Signal("bounce.signed", "The report came to a return address that we signed", "")
+UNSIGNED = Signal(
+    "bounce.unsigned", "The report came to an address that we did not sign, so we sent nothing for it: {detail}", "spam"
+)
+FORBIDDEN = Signal("bounce.forbidden", "Reports are taken at signed return addresses only", "policy")
+
+EMITS = frozenset({OURS, NOT_OURS, SHAPELESS, FORGED, SIGNED, UNSIGNED, FORBIDDEN})
 
 _PARTS = 50  #: parts that are looked through
 _READ = 60_000  #: octets of a returned mail's text in which its Message-ID is looked for
@@ -41,12 +47,30 @@ _ANSWERS = ("Auto-Submitted", "X-Autoreply", "X-Auto-Response-Suppress", "Dispos
 
 def look(facts: DataFacts) -> list[Evidence]:
     is_null = facts.envelope.mail_from is None or facts.envelope.mail_from == ""
+    marks = {recipient.return_path for recipient in facts.envelope.rcpt_to if not recipient.is_trap}
+    if is_null and "signed" in marks:
+        return [Evidence(SIGNED)]  # whatever it looks like: old programs write reports as they please
     reports = _is_report(facts.message.root)
     if reports or (is_null and _FAILED.search(facts.view.subject[:200])):
-        return [*_returned(facts)]
+        unsigned = is_null and not _is_receipt(facts.message.root)
+        return [*_returned(facts), *(_unsigned(facts, marks) if unsigned else ())]
     if is_null:
-        return [] if _has_purpose(facts.message.headers) else [Evidence(SHAPELESS)]
+        has_purpose = _has_purpose(facts.message.headers)
+        return [] if has_purpose else [Evidence(SHAPELESS), *_unsigned(facts, marks)]
     return [*_imitation(facts)]
+
+
+def _unsigned(facts: DataFacts, marks: Set[str]) -> Iterator[Evidence]:
+    """Our mail leaves with a signed return path, so a report about it comes to one. Receipts and answers by programs
+    may go to the author's own address (RFC 8098 §3, RFC 3834 §4)."""
+    if marks and marks <= {"unsigned", "strict"}:
+        yield Evidence(UNSIGNED, facts.envelope.rcpt_to[0].address[:100])
+        if marks == {"strict"}:
+            yield Evidence(FORBIDDEN)
+
+
+def _is_receipt(root: Part) -> bool:
+    return root.params.get("report-type", "").lower() == "disposition-notification"
 
 
 def _is_report(root: Part) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from gateway.envelope import Recipient, RelayTarget
+from gateway.outbound.return_path import ReturnPaths
 from gateway.reply import (
     DOMAIN_DISABLED,
     MAILBOX_FULL,
@@ -58,8 +59,10 @@ class Recipients:
         *,
         outside: RelayTarget | None = None,
         full: Reply = MAILBOX_FULL,
+        return_paths: ReturnPaths | None = None,
     ) -> None:
         """``outside`` is the host that takes mail for addresses elsewhere that aliases lead to."""
+        self._return_paths = return_paths
         self._store = store
         self._local = local
         self._relayed = relayed
@@ -74,7 +77,18 @@ class Recipients:
             return await self._store.read(lambda view: self._postmaster(view, question))
         local_part, _, domain = address.rpartition("@")
         normal = replace(question, address=f"{local_part}@{domain.lower()}")
-        return await self._store.read(lambda view: self._answer(view, normal))
+        return await self._store.read(lambda view: self._unmarked(view, normal))
+
+    def _unmarked(self, view: StoreView, question: Question) -> Recipient | Reply:
+        """The answer for the address without the mark of a signed return path."""
+        if self._return_paths is None:
+            return self._answer(view, question)
+        looked = self._return_paths.look(view.kv, question.address, is_report=not question.sender)
+        found = self._answer(view, replace(question, address=looked.address))
+        if isinstance(found, Reply) or not looked.state:
+            return found
+        members = tuple(replace(member, return_path=looked.state) for member in found.members)
+        return replace(found, members=members, return_path=looked.state)
 
     def _answer(self, view: StoreView, question: Question) -> Recipient | Reply:
         address = question.address
@@ -138,7 +152,7 @@ class Recipients:
         local_part, _, domain = address.rpartition("@")
         rule = self._relayed.get(domain.lower())
         if rule is None:
-            return Recipient(address, relay=self._outside) if self._outside is not None else NO_WAY_OUT
+            return Recipient(address, relay=self._outside, is_outside=True) if self._outside is not None else NO_WAY_OUT
         if rule.local_parts is not None and local_part.lower() not in rule.local_parts:
             return RECIPIENT_UNKNOWN
         return Recipient(address, relay=rule.target)

@@ -30,7 +30,7 @@ _SIGNED = (
 )
 _OVERSIGNED = b"from"  #: a second one, added on the way, breaks the signature (RFC 6376 §8.15)
 _MAX_NAMES = 100  #: in h=
-_FIELD_START = re.compile(rb"\r\n(?![ \t])")
+FIELD_START = re.compile(rb"\r\n(?![ \t])")
 _FOLD = 70  #: characters of base64 or of names on a line
 
 
@@ -61,7 +61,7 @@ class Sealer:
     def _set(self, octets: bytes, results: str, chain: ArcResult, at: datetime) -> bytes:
         """The three fields, b"" where the chain has ended or nothing certain can be said of it."""
         block, _, body = octets.partition(b"\r\n\r\n")
-        fields = [field for field in _FIELD_START.split(block) if b":" in field]
+        fields = [field for field in FIELD_START.split(block) if b":" in field]
         newest, has_failed = newest_of([tuple(field.split(b":", 1)) for field in fields])
         status = _status(chain, newest)
         if not status or has_failed or newest >= MAX_INSTANCE:
@@ -77,17 +77,16 @@ class Sealer:
 
     def _signature(self, fields: Sequence[bytes], body: bytes, tags: str) -> bytes:
         """ARC-Message-Signature over the mail. RFC 8617 §4.1.2."""
-        names, chosen = _chosen(fields)
+        names, covered = chosen(fields)
         digest = base64.b64encode(hashlib.sha256(relaxed_body(body)).digest())
         text = f"ARC-Message-Signature: {tags} c=relaxed/relaxed;\r\n\th=".encode("ascii")
-        unsigned = text + _folded_names(names) + b";\r\n\tbh=" + digest + b";\r\n\tb="
-        return self._signed(unsigned, b"".join(relaxed_field(field) + b"\r\n" for field in chosen))
+        unsigned = text + folded_names(names) + b";\r\n\tbh=" + digest + b";\r\n\tb="
+        return self._signed(unsigned, b"".join(relaxed_field(field) + b"\r\n" for field in covered))
 
     def _signed(self, field: bytes, covered: bytes) -> bytes:
         """The field with its b= filled in. RFC 6376 §3.7."""
         octets = self.key.sign(covered + relaxed_field(field), padding.PKCS1v15(), hashes.SHA256())
-        text = base64.b64encode(octets)
-        return field + b"\r\n\t".join(text[i : i + _FOLD] for i in range(0, len(text), _FOLD))
+        return field + folded(base64.b64encode(octets))
 
 
 def load_sealer(pem: bytes, domain: str, selector: str) -> Sealer:
@@ -110,16 +109,22 @@ def _status(chain: ArcResult, newest: int) -> str:
     return {"pass": "pass", "fail": "fail", "permerror": "fail"}.get(chain.result, "")
 
 
-def _chosen(fields: Sequence[bytes]) -> tuple[list[bytes], list[bytes]]:
+def chosen(fields: Sequence[bytes], without: frozenset[bytes] = frozenset()) -> tuple[list[bytes], list[bytes]]:
     """Names for h=, and the fields they stand for: of one name the lowest first. RFC 6376 §5.4.2."""
     by_name: dict[bytes, list[bytes]] = {}
     for field in reversed(fields):
         by_name.setdefault(field.partition(b":")[0].strip().lower(), []).append(field)
-    chosen = [(name, field) for name in _SIGNED for field in by_name.get(name, ())][:_MAX_NAMES]
-    return [*(name for name, _ in chosen), _OVERSIGNED], [field for _, field in chosen]
+    names = (name for name in _SIGNED if name not in without)
+    found = [(name, field) for name in names for field in by_name.get(name, ())][:_MAX_NAMES]
+    return [*(name for name, _ in found), _OVERSIGNED], [field for _, field in found]
 
 
-def _folded_names(names: Sequence[bytes]) -> bytes:
+def folded(text: bytes) -> bytes:
+    """Base64 on lines of its own."""
+    return b"\r\n\t".join(text[i : i + _FOLD] for i in range(0, len(text), _FOLD))
+
+
+def folded_names(names: Sequence[bytes]) -> bytes:
     lines = [b""]
     for name in names:
         if len(lines[-1]) + len(name) > _FOLD:

@@ -30,6 +30,8 @@ data = "data"                         # store and certificates, beside this file
 
 [listen]
 smtp = ["0.0.0.0:25"]
+# submission = ["0.0.0.0:587"]          # people's mail programs send here (docs/outbound.md)
+# submissions = ["0.0.0.0:465"]
 imap = ["0.0.0.0:143"]
 http = ["127.0.0.1:8025"]             # console and JMAP; put TLS in front, or use https below
 # imaps = ["0.0.0.0:993"]
@@ -73,7 +75,7 @@ trace_days = 0                        # 0 is for ever
 when_full = "later"                   # or "refuse": senders to a full mailbox get their mail back at once
 
 [outbound]
-relay = ""                            # "host:port" that takes mail for outside addresses of aliases
+relay = ""                            # "host:port" that takes mail for other domains (docs/outbound.md)
 
 [auth]
 trusted_sealers = []                  # "lists.example.com": forwarders whose ARC seals are believed
@@ -126,10 +128,13 @@ def list_held(config_path: Path, *, as_json: bool) -> int:
                     "why": held.why,
                 }
                 row |= {"probability": held.probability, "from": held.header_from, "subject": held.subject, "to": to}
+                row["direction"] = "out" if held.is_outgoing else "in"
                 print(json.dumps(row, ensure_ascii=False))
             else:
                 who = plain(held.header_from or "<>", 30)
-                print(f"  {held.id}  {held.category:<6} {held.probability:.2f}  {who:<30}  {plain(held.subject, 40)}")
+                way = "out" if held.is_outgoing else "in"
+                said = plain(held.subject, 40)
+                print(f"  {held.id}  {way:<3} {held.category:<6} {held.probability:.2f}  {who:<30}  {said}")
         return 0
 
     return with_store(config_path, work)

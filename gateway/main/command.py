@@ -15,6 +15,7 @@ from gateway.main import (
     policy_commands,
     signal_commands,
     store_commands,
+    submission_commands,
     trap_commands,
 )
 from gateway.main.overview import Overview
@@ -270,7 +271,7 @@ def config_example() -> None:
 ELSEWHERE: tuple[click.Command, ...] = (
     *(people_commands.user, people_commands.domain, people_commands.alias, people_commands.group),
     *(policy_commands.allow, policy_commands.block, policy_commands.rule, signal_commands.signals),
-    *(trap_commands.trap, trap_commands.pyzor),
+    *(trap_commands.trap, trap_commands.pyzor, submission_commands.submission, submission_commands.dkim),
     *(compliance_commands.retention, compliance_commands.hold, compliance_commands.erase, compliance_commands.audit),
     *(store_commands.store, store_commands.fsck, store_commands.backup, store_commands.restore),
 )

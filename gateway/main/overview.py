@@ -6,6 +6,7 @@ import click
 SECTIONS = (
     ("Run it", ("config", "serve", "demo")),
     ("People and addresses", ("user", "domain", "alias", "group")),
+    ("What people send", ("submission", "dkim")),
     ("Held and waiting mail", ("quarantine", "explain", "queue")),
     ("What is judged how", ("rule", "allow", "block", "trap", "pyzor", "signals")),
     ("Keeping, erasing, proving", ("retention", "hold", "erase", "audit")),

@@ -38,11 +38,13 @@ from gateway.mailauth.results import AuthResults
 from gateway.mailauth.settings import AuthSettings
 from gateway.main.sealing import sealer_of
 from gateway.main.storage import open_store
+from gateway.main.submitting import Parts, return_paths_of, smarthost_of, submissions_of
 from gateway.net.clamd_client import ClamdClient
 from gateway.net.pyzor_client import PyzorClient, PyzorSettings
 from gateway.observe.stages import Stages
 from gateway.observe.tally import Tally
 from gateway.outbound.relay import Relay
+from gateway.outbound.return_path import ReturnPaths
 from gateway.pipeline.budget import ReadingBudget
 from gateway.pipeline.evidence import Check
 from gateway.pipeline.facts import DataFacts, Protected
@@ -60,6 +62,7 @@ from gateway.reputation.facts import SenderHistory
 from gateway.reputation.rates import Rates, RateSettings
 from gateway.sentences import sentences
 from gateway.settings import Config
+from gateway.submission import Submissions
 from gateway.traps.matching import Traps
 from models.artefact import Artefact, load
 from models.view import MailView
@@ -108,6 +111,7 @@ class Services:
     moves: Moves
     tally: Tally
     clock: Clock
+    submissions: Submissions
 
     def begin(self, peer: Peer, mail_from: str | None, to: tuple[Recipient, ...], smtputf8: bool) -> Envelope:
         now = self.clock()
@@ -173,31 +177,39 @@ async def build(
         reports_traps=reports_spam(config),
         sealer=sealer_of(config),
     )
+    at_once = asyncio.Semaphore(config.limits.judging_at_once)
     tally = Tally(store, (signal.name for signal in ALL_SIGNALS), lambda: clock().timestamp())
     reception = Reception(
         judging.gatherer,
         judging.judge,
         commit,
-        asyncio.Semaphore(config.limits.judging_at_once),
+        at_once,
         clock,
         counted(tally, announce or journal),
         greylist_of(config, store),
         full_reply(config),
     )
+    logins, return_paths, relay = Logins(store), return_paths_of(config, store, clock), smarthost_of(config)
+    recipients = recipients_of(config, store, return_paths)
+    parts = Parts(
+        *(store, logins, recipients, return_paths, relay, judging.scorer, artefact, judging.gatherer.protected),
+        *(floors_of(config), judging.pyzor, threads, reading, at_once, clock, announce or journal),
+    )
     return Services(
         config,
         store,
-        Logins(store),
+        logins,
         judging,
         reception,
-        recipients_of(config, store),
+        recipients,
         rates,
         Quarantine(store, label_of_octets, clock, reports_spam=reports_spam(config)),
-        Relay(store, config.server.hostname, clock),
+        Relay(store, config.server.hostname, clock, relay, return_paths),
         opinions,
         Moves(store),
         tally,
         clock,
+        submissions_of(config, parts),
     )
 
 
@@ -342,7 +354,7 @@ def protected_of(config: Config) -> Protected:
     return Protected(own + partners, own, tuple((name or address, address.lower()) for name, address in names))
 
 
-def recipients_of(config: Config, store: Store) -> Recipients:
+def recipients_of(config: Config, store: Store, return_paths: ReturnPaths | None = None) -> Recipients:
     local = frozenset(name for name, domain in config.domain.items() if domain.deliver == "local")
     relayed: dict[str, RelayDomain] = {}
     for name, domain in config.domain.items():
@@ -352,7 +364,7 @@ def recipients_of(config: Config, store: Store) -> Recipients:
             relayed[name] = RelayDomain(RelayTarget(*target), known)
     outside = RelayTarget(*host_and_port(config.outbound.relay)) if config.outbound.relay else None
     traps = Traps(config.traps.addresses, config.traps.domains)
-    return Recipients(store, local, relayed, traps, outside=outside, full=full_reply(config))
+    return Recipients(store, local, relayed, traps, outside=outside, full=full_reply(config), return_paths=return_paths)
 
 
 def full_reply(config: Config) -> Reply:

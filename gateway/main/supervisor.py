@@ -20,7 +20,7 @@ from store.kv.contract import StoreError, StoreUnavailable
 
 log = structlog.get_logger()
 
-SERVICES = ("smtp", "imap", "imaps", "http", "https")
+SERVICES = ("smtp", "submission", "submissions", "imap", "imaps", "http", "https")
 STILLBIRTHS = 5  #: workers in a row that died before they were ready, after which the supervisor gives up
 STOP_S = 20.0
 PAUSES_S = (1.0, 2.0, 5.0, 10.0, 30.0)  #: of a worker that found the store away, before it looks again; the last stays

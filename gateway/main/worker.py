@@ -37,6 +37,7 @@ from protocols.jmap.settings import JmapSettings
 from protocols.smtp.server import SmtpServer
 from protocols.smtp.session import Edge
 from protocols.smtp.settings import SmtpSettings
+from protocols.smtp.submission import Submission
 from store.audit import sealing
 from store.schema.version import SchemaNewer
 from store.upkeep.presence import attend
@@ -48,7 +49,7 @@ GRACE_S = 10.0
 
 @dataclass(slots=True)
 class Sockets:
-    """Bound sockets by service: smtp, imap, imaps, http, https."""
+    """Bound sockets by service: smtp, submission, submissions, imap, imaps, http, https."""
 
     by_service: dict[str, list[socket.socket]] = field(default_factory=dict)
 
@@ -63,13 +64,14 @@ class Worker:
     services: Services
     console: ConsoleServices
     smtp: SmtpServer
+    submission: SmtpServer
     imap: ImapServer
     http: list[HttpServer]
     background: list[asyncio.Task[None]]
 
     async def close(self) -> None:
         """Finish what is being received, say goodbye, flush. Mail in flight is answered or left unacknowledged."""
-        await self.smtp.close(GRACE_S)
+        await asyncio.gather(self.smtp.close(GRACE_S), self.submission.close(GRACE_S))
         self.console.close()
         await asyncio.gather(self.imap.close(2.0), *(server.close(2.0) for server in self.http))
         for task in self.background:
@@ -93,6 +95,7 @@ async def start(
     smtp = SmtpServer(Edge(services.resolve, services.begin, receive, services.admit), smtp_settings(config), tls)
     for sock in sockets.of("smtp"):
         await smtp.start(sock)
+    submission = await _start_submission(config, services, sockets, tls)
     imap = ImapServer(
         services.store, services.logins, imap_settings(config), tls, lambda: clock().timestamp(), services.moves
     )
@@ -104,7 +107,20 @@ async def start(
     rooms = ConsoleServices(services.store, services.logins, services.quarantine, look, clock)
     http = await _start_http(config, services, rooms, sockets, tls)
     background = [asyncio.create_task(_kept_up(name, work)) for name, work in _background(services)]
-    return Worker(services, rooms, smtp, imap, http, background)
+    return Worker(services, rooms, smtp, submission, imap, http, background)
+
+
+async def _start_submission(config: Config, services: Services, sockets: Sockets, tls: ssl.SSLContext) -> SmtpServer:
+    out = services.submissions
+    receive = Trimmer(out.receive).receive
+    submission = Submission(out.authenticate, config.login.plaintext_on_loopback)
+    edge = Edge(out.resolve, services.begin, receive, out.admit)
+    server = SmtpServer(edge, smtp_settings(config), tls, submission.session())
+    for sock in sockets.of("submission"):
+        await server.start(sock)
+    for sock in sockets.of("submissions"):
+        await server.start(sock, implicit_tls=True)
+    return server
 
 
 async def _start_http(

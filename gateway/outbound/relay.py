@@ -9,6 +9,8 @@ import aiosmtplib
 import msgspec
 import structlog
 
+from gateway.outbound.return_path import ReturnPaths
+from gateway.outbound.smarthost import SmartHost, options_for
 from gateway.work.kinds import Effect, JobFailed, Kind
 from store.audit import chain
 from store.blob.contract import BlobId, BlobMissing
@@ -77,9 +79,14 @@ class Relay:
         store: Store,
         hostname: str,
         clock: Callable[[], datetime],
+        way_out: SmartHost | None = None,
+        return_paths: ReturnPaths | None = None,
         *,
         timeout_s: float = 60.0,
     ) -> None:
+        """``way_out`` has a login and TLS of its own; who hands mail there does it as the configuration says."""
+        self._way_out = way_out
+        self._return_paths = return_paths
         self._store = store
         self._hostname = hostname
         self._clock = clock
@@ -142,15 +149,13 @@ class Relay:
         return None
 
     async def _send(self, body: RelayBody, octets: bytes) -> None:
-        async with await self._connect(body.target) as client:
-            options = []
-            if not octets.isascii() and client.supports_extension("8bitmime"):
-                options.append("BODY=8BITMIME")
-            if not f"{body.mail_from}{body.recipient}".isascii() or (
-                not _header_of(octets).isascii() and client.supports_extension("smtputf8")
-            ):
-                options.append("SMTPUTF8")
-            await client.sendmail(body.mail_from, [body.recipient], octets, mail_options=options)
+        sender, is_way_out = body.mail_from, self._way_out is not None and body.target == self._way_out.name
+        if is_way_out and self._return_paths is not None:
+            sender = await self._return_paths.signed(sender)
+        client = await (self._way_out.connect() if is_way_out and self._way_out else self._connect(body.target))
+        async with client:
+            options = options_for(client, sender, [body.recipient], octets)
+            await client.sendmail(sender, [body.recipient], octets, mail_options=options)
 
     async def _connect(self, target: str) -> aiosmtplib.SMTP:
         """A connection under TLS where the next host can, as between MTAs: rather in clear than never (RFC 7435)."""
@@ -184,7 +189,3 @@ def _body_of(job: Job) -> RelayBody:
         return msgspec.msgpack.decode(job.body, type=RelayBody)
     except msgspec.DecodeError as error:
         raise JobFailed(f"what it needs cannot be read: {error}", is_permanent=True) from error
-
-
-def _header_of(octets: bytes) -> bytes:
-    return octets[: octets.find(b"\r\n\r\n") + 1 or None]

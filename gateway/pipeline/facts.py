@@ -6,6 +6,7 @@ from gateway.content.facts import ContentFacts
 from gateway.envelope import Envelope
 from gateway.mailauth.results import AuthResults
 from gateway.reputation.facts import SenderHistory
+from gateway.reputation.sending import Sending
 from models.view import MailView
 from store.message.model import Message
 
@@ -30,3 +31,4 @@ class DataFacts:
     content: ContentFacts
     history: SenderHistory
     protected: Protected
+    sending: Sending | None = None  #: of our own people's outgoing mail: how they have been sending

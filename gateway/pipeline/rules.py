@@ -13,6 +13,7 @@ AT_LEAST = {
     "check.failed": Action.QUARANTINE,
     "check.timeout": Action.DEFER,
     "trap.recipient": Action.QUARANTINE,
+    "bounce.forbidden": Action.REJECT,
     "lists.blocked": Action.QUARANTINE,
     "dmarc.fail_reject": Action.QUARANTINE,
     "dmarc.fail_quarantine": Action.JUNK,

@@ -27,12 +27,15 @@ _SPACE = keys.REPUTATION + b"w"
 _ADDRESS_OCTETS = 8
 
 
-def record_sent(txn: StoreTxn, account: AccountId, mail: Digest, now_ms: int) -> None:
-    """Remember a mail that a user filed as sent, in the transaction that files it: one row. Old mail is not."""
+def record_sent(txn: StoreTxn, account: AccountId, mail: Digest, now_ms: int, also: Iterable[str] = ()) -> None:
+    """Remember a mail that a user filed as sent or sent, in the transaction that does so: one row. Old mail is not.
+
+    ``also`` are recipients that the envelope names, and perhaps no field does.
+    """
     if not mail.message_ids or mail.sent_ms is None or not -_YOUNG_MS <= mail.sent_ms - now_ms <= _AHEAD_MS:
         return
-    addresses = (one.email for field in ("To", "Cc", "Bcc") for one in mail.addresses.get(field, ())[:RECIPIENTS])
-    known = dict.fromkeys(_of_address(address) for address in addresses if "@" in address)
+    named = (one.email for field in ("To", "Cc", "Bcc") for one in mail.addresses.get(field, ())[:RECIPIENTS])
+    known = dict.fromkeys(_of_address(address) for address in (*also, *named) if "@" in address)
     if known:
         value = keys.u32(account) + b"".join(list(known)[:RECIPIENTS])
         expiring.put_until(txn.kv, _key(mail.message_ids[0]), value, now_ms + KEEP_MS)

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from gateway.settings.outbound import DkimKey, DlpRule, Outbound
 from gateway.settings.policy import GroupSettings, RecipientSettings, RuleSettings
 
 
@@ -16,6 +17,8 @@ class Listen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Addresses as "host:port" or "[v6]:port"; an empty list switches a service off."""
 
     smtp: tuple[str, ...] = ("127.0.0.1:2525",)
+    submission: tuple[str, ...] = ()  #: where people's mail programs send, with STARTTLS (RFC 6409): port 587
+    submissions: tuple[str, ...] = ()  #: the same under TLS from the first octet (RFC 8314): port 465
     imap: tuple[str, ...] = ("127.0.0.1:1143",)
     imaps: tuple[str, ...] = ()
     http: tuple[str, ...] = ("127.0.0.1:8025",)
@@ -36,6 +39,8 @@ class Domain(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     junk: float | None = None  #: as in [verdict], for this domain's recipients
     hold: float | None = None  #: likewise
     refuse: float | None = None  #: likewise
+    dkim: tuple[DkimKey, ...] = ()  #: keys that sign mail which our people send from this domain
+    return_path: str = "off"  #: "sign" marks our return addresses, "strict" also refuses reports to unmarked ones
 
 
 class Traps(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -166,10 +171,6 @@ class Quota(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     when_full: str = "later"  #: "later" asks senders to try again (452), "refuse" sends their mail back (552)
 
 
-class Outbound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    relay: str = ""  #: "host:port" that takes mail for outside addresses of aliases; empty refuses such mail for now
-
-
 class History(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     changes: int = 100_000  #: change-log rows kept of an account and kind; clients away for longer start over
 
@@ -223,6 +224,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     store: StoreSettings = StoreSettings()
     quota: Quota = Quota()
     outbound: Outbound = Outbound()
+    dlp: tuple[DlpRule, ...] = ()
     history: History = History()
     search: Search = Search()
     console: Console = Console()

@@ -5,6 +5,7 @@ import logging
 import socket
 import ssl
 from collections import Counter
+from collections.abc import Callable
 from ipaddress import ip_address
 
 from gateway.envelope import Envelope
@@ -17,13 +18,26 @@ from protocols.smtp.settings import SmtpSettings
 logging.getLogger("mail.log").setLevel(logging.CRITICAL)
 
 
-class SmtpServer:
-    """All SMTP connections of one worker."""
+HANDSHAKE_S = 20.0
 
-    def __init__(self, edge: Edge, settings: SmtpSettings, tls: ssl.SSLContext | None = None) -> None:
+MakeSession = Callable[..., SmtpSession]
+"""Called with an edge, the settings, the roll, and aiosmtpd's options."""
+
+
+class SmtpServer:
+    """All connections of one worker that speak SMTP of one kind."""
+
+    def __init__(
+        self,
+        edge: Edge,
+        settings: SmtpSettings,
+        tls: ssl.SSLContext | None = None,
+        session: MakeSession = SmtpSession,
+    ) -> None:
         self._edge = Edge(edge.resolve, edge.begin, self._receive, edge.admit)
         self._receive_one = edge.receive
         self._settings = settings
+        self._session = session
         self._tls = tls
         self.allowance = Allowance(settings.data_octets_at_once)
         self._servers: list[asyncio.Server] = []
@@ -31,14 +45,23 @@ class SmtpServer:
         self._by_client: Counter[str] = Counter()
         self._in_flight: set[asyncio.Future[None]] = set()
 
-    async def start(self, sock: socket.socket) -> None:
-        """Accept on a listening socket; may be called for several."""
+    async def start(self, sock: socket.socket, *, implicit_tls: bool = False) -> None:
+        """Accept on a listening socket; may be called for several. Raises ValueError for TLS without a certificate."""
+        if implicit_tls and self._tls is None:
+            raise ValueError("implicit TLS needs a certificate")
         loop = asyncio.get_running_loop()
 
         def session() -> SmtpSession:
-            return SmtpSession(self._edge, self._settings, self, tls_context=self._tls, loop=loop)
+            return self._session(self._edge, self._settings, self, tls_context=self._tls, loop=loop)
 
-        self._servers.append(await loop.create_server(session, sock=sock, backlog=1024))
+        server = await loop.create_server(
+            session,
+            sock=sock,
+            backlog=1024,
+            ssl=self._tls if implicit_tls else None,
+            ssl_handshake_timeout=HANDSHAKE_S if implicit_tls else None,
+        )
+        self._servers.append(server)
 
     @property
     def connected(self) -> int:

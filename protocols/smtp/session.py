@@ -130,7 +130,7 @@ class SmtpSession(SMTP):
         next read. Under TLS the connection ends with either side's last word, and ``connection_lost`` follows.
         """
         asyncio.StreamReaderProtocol.eof_received(self)
-        return self.session.ssl is None
+        return not self.is_encrypted
 
     def _set_rset_state(self) -> None:
         super()._set_rset_state()  # type: ignore[no-untyped-call]
@@ -186,14 +186,26 @@ class SmtpSession(SMTP):
         self._set_rset_state()
         self.session.extended_smtp = True
         self.session.host_name = legible(hostname)
-        lines = [self.hostname, "PIPELINING", f"SIZE {self._settings.message_octets}", "8BITMIME", "SMTPUTF8"]
-        if self.tls_context and not self._tls_protocol:
+        lines = (f"250-{line}" for line in (self.hostname, *self._extensions()))
+        await self.push("\r\n".join((*lines, "250 ENHANCEDSTATUSCODES")))
+
+    def _extensions(self) -> list[str]:
+        lines = ["PIPELINING", f"SIZE {self._settings.message_octets}", "8BITMIME", "SMTPUTF8"]
+        if self.tls_context and not self.is_encrypted:
             lines.append("STARTTLS")
         if self._may_xclient():
             lines.append("XCLIENT ADDR PORT HELO")
-        lines.append("ENHANCEDSTATUSCODES")
-        marked = [f"250-{line}" for line in lines[:-1]] + [f"250 {lines[-1]}"]
-        await self.push("\r\n".join(marked))
+        return lines
+
+    @property
+    def is_encrypted(self) -> bool:
+        return self._tls is not None
+
+    @property
+    def _tls(self) -> Any:
+        """What the connection is encrypted by: after STARTTLS, or from its first octet (RFC 8314)."""
+        extra = self.session.ssl
+        return extra.get("ssl_object") if extra else self.transport.get_extra_info("ssl_object")
 
     async def smtp_MAIL(self, arg: str | None) -> None:
         if not self.session.host_name:
@@ -330,12 +342,11 @@ class SmtpSession(SMTP):
         self._reader.take_back(rest)
 
     def _peer(self) -> Peer:
-        tls = self.session.ssl.get("ssl_object") if self.session.ssl else None
         address, port = self.session.peer[:2]
         return replace(
             self._said_client or peer_of(address, port),
             helo=self.session.host_name,
-            tls=(tls.version() or "") if tls else "",
+            tls=(self._tls.version() or "") if self.is_encrypted else "",
         )
 
     def _may_xclient(self) -> bool:
@@ -358,7 +369,7 @@ class SmtpSession(SMTP):
         await self.push(f"220 {self.hostname} ESMTP Mailward")
 
     async def smtp_STARTTLS(self, arg: str | None) -> None:
-        if self._tls_protocol:
+        if self.is_encrypted:
             await self.say(Reply(503, "5.5.1", "TLS is already in use"))
         elif not self.tls_context:
             await self.say(Reply(502, "5.5.1", "TLS is not available"))

@@ -47,6 +47,7 @@ class Held(msgspec.Struct, frozen=True, array_like=True):
     why: str  #: the strongest reason as a sentence
     copies: tuple[HeldCopy, ...]
     kept: str = ""  #: why its octets are kept although nobody waits for it any more; "": they are not
+    is_outgoing: bool = False  #: written by one of our own people, and on its way out
 
     @property
     def is_held(self) -> bool:

@@ -55,6 +55,7 @@ class Trace(msgspec.Struct, frozen=True, array_like=True):
     ms: dict[str, float]  #: milliseconds by stage
     links: tuple[str, ...] = ()  #: hosts linked to, at most 20
     thresholds: tuple[float, float, float] = (0.6, 0.85, 0.995)
+    is_outgoing: bool = False  #: submitted by one of our own people
 
 
 read_trace = Reader(Trace)

@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 from ipaddress import ip_address
+from typing import Any
 
 from gateway.envelope import Envelope
 from gateway.mailauth.results import AuthResults, IprevResult, SpfResult
 from gateway.pipeline.facts import DataFacts
+from gateway.reputation.sending import Sending, Sums
 from tests.gateway.checks.golden import SHARED, Make, attached, known, link, text, zipped
 from tests.support.facts import authenticated, envelope, facts, html_mail, mail
 
@@ -20,6 +22,12 @@ def greeted(helo: str, ip: str = "192.0.2.7", auth: AuthResults | None = None) -
 
 def named(host: str) -> DataFacts:
     return greeted("mx.shop.example", auth=AuthResults(iprev=IprevResult("pass", host)))
+
+
+def files(count: int) -> DataFacts:
+    part = "--b\nContent-Disposition: attachment; filename=figures.csv\n\n1;2\n"
+    octets = mail(part * count + "--b--", MIME_Version="1.0", Content_Type='multipart/mixed; boundary="b"')
+    return facts(octets)
 
 
 def hop(date: str, by: str = "b.test") -> str:
@@ -41,6 +49,20 @@ def bounce(returned_id: str, mail_from: str | None = None) -> DataFacts:
         Content_Type='multipart/report; report-type=delivery-status; boundary="b"',
     )
     return facts(octets, envelope=envelope(mail_from))
+
+
+def marked(state: str, facts_: DataFacts) -> DataFacts:
+    """The same, sent to a domain that signs its return paths."""
+    to = tuple(replace(recipient, return_path=state) for recipient in facts_.envelope.rcpt_to)
+    return replace(facts_, envelope=replace(facts_.envelope, rcpt_to=to))
+
+
+def sent(body: str = SHARED, /, **sending: Any) -> DataFacts:
+    """A mail of our own Maria's, and how she has been sending."""
+    written = mail(body, From="Maria Koch <maria@example.com>", To="Ana Ruiz <ana@shop.example>")
+    own = envelope("maria@example.com", "ana@shop.example")
+    own = replace(own, peer=replace(own.peer, user="maria@example.com"))
+    return facts(written, envelope=own, sending=Sending(1, **{"recipients": 1, "outside": 1, **sending}))
 
 
 def null_sender(**fields: str) -> DataFacts:
@@ -105,6 +127,16 @@ HITS: dict[str, Make] = {
     "bounce.ours": lambda: bounce("<20260302.1@example.com>"),
     "bounce.backscatter": lambda: bounce("<20260302.1@botnet.test>"),
     "bounce.no-report": null_sender,
+    "bounce.signed": lambda: marked("signed", bounce("<1@relay.test>")),
+    "bounce.unsigned": lambda: marked("unsigned", bounce("<20260302.1@example.com>")),
+    "bounce.forbidden": lambda: marked("strict", bounce("<20260302.1@example.com>")),
+    "outbound.rise": lambda: sent(recipients=1, hour=Sums(1, sent=79), usual_peak=20),
+    "outbound.new-recipients": lambda: sent(new=20, recipients=20, today=Sums(1, sent=10, new=10)),
+    "outbound.failing": lambda: sent(failed=8, today=Sums(1, sent=20, failed=8)),
+    "outbound.new-network": lambda: sent(is_new_network=True),
+    "outbound.many-networks": lambda: sent(networks_now=4),
+    "outbound.same-mail": lambda: sent(same_text=49),
+    "outbound.steady": lambda: sent(active_days=10, mails=30),
     "bounce.imitation": lambda: text(
         "Release it: https://evil.test/x", From="Mail Delivery System <x@evil.test>", Subject="Delivery failed"
     ),
@@ -126,6 +158,7 @@ HITS: dict[str, Make] = {
     ),
     "attachment.smuggling": lambda: attached("invoice.html", SMUGGLED, "text/html"),
     "attachment.rare-archive": lambda: attached("invoice.ace", b"x" * 100),
+    "attachment.unopened": lambda: files(70),
     "attachment.padded-name": lambda: attached("invoice.pdf" + " " * 40 + ".zip", zipped("a.txt")),
 }
 
@@ -168,6 +201,16 @@ MISSES: dict[str, Make] = {
     "bounce.ours": lambda: bounce("<20260302.1@example.com.evil.test>"),
     "bounce.backscatter": lambda: bounce("<20260302.1@mail.example.com>"),
     "bounce.no-report": lambda: null_sender(Auto_Submitted="auto-replied"),
+    "bounce.signed": lambda: marked("unsigned", bounce("<20260302.1@example.com>")),
+    "bounce.unsigned": lambda: marked("unsigned", null_sender(Auto_Submitted="auto-replied")),
+    "bounce.forbidden": lambda: marked("unsigned", bounce("<20260302.1@example.com>")),
+    "outbound.rise": lambda: sent(recipients=1, hour=Sums(1, sent=78), usual_peak=20),
+    "outbound.new-recipients": lambda: sent(new=20, recipients=20, today=Sums(1, sent=40, new=10)),
+    "outbound.failing": lambda: sent(failed=8, today=Sums(1, sent=60, failed=8)),
+    "outbound.new-network": lambda: sent(is_new_network=False),
+    "outbound.many-networks": lambda: sent(networks_now=3),
+    "outbound.same-mail": lambda: sent(same_text=48),
+    "outbound.steady": lambda: sent(active_days=10, mails=30, today=Sums(1, unwanted=1)),
     "bounce.imitation": lambda: text("See https://shop.example/x", Subject="Delivery failed, new date for your sofa"),
     "subject.url": lambda: text("Hi", Subject="The www and http: a history"),
     "subject.recipient-domain": lambda: facts(
@@ -186,5 +229,6 @@ MISSES: dict[str, Make] = {
     "attachment.remote-template": lambda: attached("offer.docx", office("https://shop.example/", "hyperlink")),
     "attachment.smuggling": lambda: attached("chart.html", CHART, "text/html"),
     "attachment.rare-archive": lambda: attached("invoice.zip", zipped("a.txt")),
+    "attachment.unopened": lambda: files(40),
     "attachment.padded-name": lambda: attached("Minutes  of the   meeting.pdf", b"%PDF-1.7\n"),
 }

@@ -146,7 +146,7 @@ LED: dict[str, tuple[str, str, Recipient | Reply]] = {
             "far@example.com",
             members=(
                 person("maria@example.com", 1),
-                Recipient("x@Far.example", relay=OUTSIDE),
+                Recipient("x@Far.example", relay=OUTSIDE, is_outside=True),
                 Recipient("y@any.example", relay=TARGET),
             ),
         ),
