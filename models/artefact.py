@@ -53,6 +53,9 @@ class Card(msgspec.Struct, frozen=True):
     notes: str = ""
 
 
+PRIOR = "prior"  #: among the fitted weights, the log-odds before anything is known
+
+
 class Calibration(msgspec.Struct, frozen=True):
     """Contents of calibration.json."""
 
@@ -61,10 +64,18 @@ class Calibration(msgspec.Struct, frozen=True):
 
 
 class WeightsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Contents of weights.json."""
+    """Contents of weights.json: what people set, and over it what training fitted."""
 
     prior: float
     signals: dict[str, float]
+    fitted: dict[str, float] = {}  #: by signal; "prior" for the prior
+
+    def in_force(self) -> Weights:
+        return Weights(self.fitted.get(PRIOR, self.prior), {**self.signals, **self.fitted})
+
+    def by_hand(self) -> Weights:
+        """What a fit starts from and stays near."""
+        return Weights(self.prior, self.signals)
 
 
 @dataclass(frozen=True)
@@ -120,11 +131,16 @@ def read_card(where: Path) -> Card:
 
 
 def read_signal_weights(file: Path) -> Weights:
-    """Nats per signal. Raises ArtefactMissing or ArtefactDamaged."""
+    """Nats per signal, as they are in force. Raises ArtefactMissing or ArtefactDamaged."""
+    return read_weights_file(file).in_force()
+
+
+def read_weights_file(file: Path) -> WeightsFile:
+    """What people set and what was fitted, apart. Raises ArtefactMissing or ArtefactDamaged."""
     contents = _decode(file, WeightsFile)
-    if not all(map(math.isfinite, (contents.prior, *contents.signals.values()))):
+    if not all(map(math.isfinite, (contents.prior, *contents.signals.values(), *contents.fitted.values()))):
         raise ArtefactDamaged(f"{file} holds a weight that is not a finite number: correct it")
-    return Weights(contents.prior, contents.signals)
+    return contents
 
 
 def sha256_of(file: Path) -> str:

@@ -12,7 +12,7 @@ import msgspec
 
 from models.artefact import FITTED_FILES, LANGUAGE_FILES, Card, Source, sha256_of
 from models.bayes import WordCalibration, WordWeights, write_weights
-from models.combiner import Stack
+from models.combiner import Stack, Weights
 from models.features import SCHEMA
 from training.corpus.sample import Sample
 
@@ -21,6 +21,7 @@ LICENCES = {
     "enron": "UC Berkeley categorised Enron subset, public record",
     "mikel": "mikel/mail test fixtures, MIT",
     "modern": "composed for this project, AGPL-3.0-or-later",
+    "letters": "written for this project, AGPL-3.0-or-later",
 }
 
 
@@ -37,6 +38,16 @@ def copy_from(base: Path, out: Path) -> None:
     for name in (*LANGUAGE_FILES, "weights.json"):
         if (base / name).is_file() and not (out / name).is_file():
             shutil.copyfile(base / name, out / name)
+
+
+def write_signals(out: Path, by_hand: Weights, fitted: Mapping[str, float]) -> None:
+    """weights.json: the hand-set weights as they were, and over them what was fitted."""
+    numbers = {
+        "prior": by_hand.prior,
+        "signals": dict(sorted(by_hand.signals.items())),
+        "fitted": dict(sorted(fitted.items())),
+    }
+    (out / "weights.json").write_text(json.dumps(numbers, indent=2) + "\n", "utf-8")
 
 
 def write_card(

@@ -2,7 +2,7 @@
 
 The corpora are not in the repository; datasets/README.md says where each comes from and under which terms. The word
 model takes a minute. The language model is taken from ``--language`` (a folder with lm.onnx and tokenizer.json) or,
-with ``--tune-seconds``, fine-tuned on one CPU thread for that long, which needs the ``training`` extra.
+with ``--tune-passes``, fine-tuned on one CPU thread, which needs the ``training`` extra.
 """
 
 from collections.abc import Iterator
@@ -84,17 +84,17 @@ def _stack(train: list[Sample], fitted: FittedWords, out: Path, progress: Progre
 @click.option("--enron", type=click.Path(path_type=Path, exists=True), required=True)
 @click.option("--fixtures", type=click.Path(path_type=Path, exists=True), required=True)
 @click.option("--language", type=click.Path(path_type=Path, exists=True), help="folder of a finished language model")
-@click.option("--tune-seconds", type=float, help="fine-tune a language model for this long instead")
+@click.option("--tune-passes", type=float, help="fine-tune a language model instead, so many times over the mails")
 @click.option("--out", type=click.Path(path_type=Path), default=artefact.DEFAULT)
-def main(sa: Path, enron: Path, fixtures: Path, language: Path | None, tune_seconds: float | None, out: Path) -> None:
+def main(sa: Path, enron: Path, fixtures: Path, language: Path | None, tune_passes: float | None, out: Path) -> None:
     progress = bars()
     train, held = gather(sa, enron, fixtures)
-    if tune_seconds:
+    if tune_passes:
         from training.fit import language as tuning
 
         base = tuning.prepare(train)
         data = tuning.examples(base, [s for s in train if not set_aside(s)])
-        tuned = tuning.train(base, data, tuning.Plan(seconds=tune_seconds, seed=SEED), progress)
+        tuned = tuning.train(base, data, tuning.Plan(passes=tune_passes, seed=SEED), progress)
         tuning.export(tuned, base, out)
         language = out
     build(train, held, language, out, progress)

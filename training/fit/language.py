@@ -6,9 +6,9 @@ the classes it covers, so that a corpus that knows only ham and spam and one tha
 """
 
 import random
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -31,12 +31,11 @@ _PER_PASS = {"spamassassin": 1_600, "enron": 250, "modern": 2_200}  #: at most s
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How long and how to train."""
+    """How long and how to train. The same plan, mails and library versions give the same weights."""
 
-    seconds: float = 1_200.0  #: wall clock; the learning rate falls to nothing over it
+    passes: float = 4.0  #: over the mails; the learning rate falls to nothing over them
     rate: float = 2e-4
     seed: int = 7
-    start: Path | None = None  #: weights of an earlier run to go on from; its vocabulary may be another one
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +82,11 @@ def _allowed(label: Label) -> tuple[int, ...]:
 
 
 def train(base: Base, data: Sequence[Example], plan: Plan, progress: Progress = quiet) -> Encoder:
-    """Passes over the data until the time is up."""
+    """So many passes over the data."""
     torch.set_num_threads(1)
     torch.manual_seed(plan.seed)
     rng = random.Random(plan.seed)
     model = from_base(base, PIECES, len(CLASSES))
-    if plan.start is not None:
-        state = torch.load(plan.start, weights_only=True)
-        state.pop("words.weight")  # frozen, so the base's rows for this vocabulary are the same
-        model.load_state_dict(state, strict=False)
     for frozen in (model.words, model.positions):
         frozen.weight.requires_grad_(False)
     head = [p for n, p in model.named_parameters() if n.startswith("head")]
@@ -99,35 +94,40 @@ def train(base: Base, data: Sequence[Example], plan: Plan, progress: Progress = 
     groups = [{"params": body, "lr": plan.rate, "scale": 1.0}, {"params": head, "lr": plan.rate, "scale": 4.0}]
     optimizer = torch.optim.AdamW(groups, weight_decay=0.01)
     model.train()
-    begun = time.monotonic()
-    while True:
-        for batch in _batches(data, rng):
-            spent = (time.monotonic() - begun) / plan.seconds
-            if spent >= 1.0:
-                model.eval()
-                return model
-            for group in optimizer.param_groups:
-                group["lr"] = plan.rate * group["scale"] * min(1.0, spent / 0.05 + 0.02) * (1.0 - spent)
-            loss = _loss(model, batch, rng, data)
-            optimizer.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(body + head, 1.0)
-            optimizer.step()
-            progress("language model", int(spent * plan.seconds), int(plan.seconds))
+    steps = max(1, int(plan.passes * len(_one_pass(data, random.Random(plan.seed))) / _BATCH))
+    for step, batch in enumerate(islice(_batches(data, rng), steps)):
+        spent = step / steps
+        for group in optimizer.param_groups:
+            group["lr"] = plan.rate * group["scale"] * min(1.0, spent / 0.05 + 0.02) * (1.0 - spent)
+        loss = _loss(model, batch, rng, data)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(body + head, 1.0)
+        optimizer.step()
+        progress("language model", step + 1, steps)
+    model.eval()
+    return model
 
 
 def _batches(data: Sequence[Example], rng: random.Random) -> Iterator[list[Example]]:
-    """One pass: capped per source, similar lengths together, batches in random order."""
+    """Pass after pass without end: similar lengths together, batches in random order."""
+    while True:
+        chosen = _one_pass(data, rng)
+        chosen.sort(key=lambda e: min(len(e.pieces), PIECES) + rng.random() * 8)
+        batches = [chosen[i : i + _BATCH] for i in range(0, len(chosen), _BATCH)]
+        rng.shuffle(batches)
+        yield from batches
+
+
+def _one_pass(data: Sequence[Example], rng: random.Random) -> list[Example]:
+    """The mails of one pass, capped per source."""
     by_source: dict[str, list[Example]] = {}
     for example in data:
         by_source.setdefault(example.source, []).append(example)
     chosen: list[Example] = []
     for source, group in sorted(by_source.items()):
         chosen += rng.sample(group, min(len(group), _PER_PASS.get(source, len(group))))
-    chosen.sort(key=lambda e: min(len(e.pieces), PIECES) + rng.random() * 8)
-    batches = [chosen[i : i + _BATCH] for i in range(0, len(chosen), _BATCH)]
-    rng.shuffle(batches)
-    yield from batches
+    return chosen
 
 
 def _loss(model: Encoder, batch: list[Example], rng: random.Random, data: Sequence[Example]) -> torch.Tensor:
