@@ -11,6 +11,7 @@ from datetime import datetime
 
 import structlog
 
+from gateway.content.hosts import to_ascii
 from gateway.delivery.commit import Outcome
 from gateway.delivery.headers import why
 from gateway.delivery.recipients import Recipients
@@ -211,7 +212,8 @@ class Submissions:
     def _leaving(self, facts: DataFacts) -> bytes:
         """The mail as the world gets it: our trace on top, signed for its author's domain."""
         trace = received(facts.envelope, self.hostname, hide_client=self.hide_client)
-        octets = signed(facts.message.octets, facts.content.from_domain, self.signers, facts.envelope.received_at)
+        domain = to_ascii(facts.content.from_domain)
+        octets = signed(facts.message.octets, domain, self.signers, facts.envelope.received_at)
         return trace + octets
 
     def _local(self, ended: Ended) -> bytes:

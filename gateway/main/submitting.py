@@ -12,6 +12,7 @@ from gateway.checks import clamav as clamav_check
 from gateway.checks import pyzor as pyzor_check
 from gateway.config import ConfigError, host_and_port
 from gateway.content.facts import ContentFacts
+from gateway.content.hosts import to_ascii
 from gateway.delivery.commit import Outcome
 from gateway.delivery.recipients import Recipients
 from gateway.delivery.submitted import Filing
@@ -164,7 +165,7 @@ def smarthost_of(config: Config) -> SmartHost | None:
 def signers_of(config: Config) -> dict[str, tuple[Signer, ...]]:
     """Keys by domain. Raises ConfigError."""
     return {
-        name: tuple(_signer(name, key.selector, key.key) for key in domain.dkim)
+        to_ascii(name): tuple(_signer(to_ascii(name), key.selector, key.key) for key in domain.dkim)
         for name, domain in config.domain.items()
         if domain.dkim
     }

@@ -14,6 +14,7 @@ from store.changes.engine import AccountTxn, StoreTxn
 from store.mail import emails, kept, quota, uploads
 from store.mail.model import EmailId
 from store.mail.quota import Usage
+from store.policy import entries
 from store.schema import keys
 
 MAILS = 200  #: destroyed in one transaction
@@ -34,6 +35,7 @@ def begin(txn: StoreTxn, account: Account) -> None:
     for address in (account.address, *account.aliases):
         if txn.kv.get(keys.address(address)) == keys.u32(account.id):
             txn.kv.delete(keys.address(address))
+    entries.remove(txn, "suspend", account.address)  # whoever has the address next did nothing
     accounts.save(txn, replace(account, password_hash="", roles=(), is_leaving=True))
     own = txn.account(account.id)
     own.hold(keys.USAGE, replace(quota.usage(own) or Usage(counted_to=0), is_closed=True))
