@@ -46,14 +46,16 @@ def answer(request: bytes) -> dict[str, Any]:
         reply = ask(digest, (host, port))
     except (pyzor.CommError, OSError) as error:
         return {"digest": digest, "error": f"{type(error).__name__}: {error}"[:200]}
-    return _read(reply, digest)
+    return _read(reply, digest, has_counts=order["op"] == "check")
 
 
-def _read(reply: Any, digest: str) -> dict[str, Any]:
+def _read(reply: Any, digest: str, *, has_counts: bool) -> dict[str, Any]:
     try:
         if not reply.is_ok():
             return {"digest": digest, "error": f"server says {reply.get_code()} {reply.get('Diag', '')}"[:200]}
-        return {"digest": digest, "count": int(reply.get("Count", 0)), "whitelisted": int(reply.get("WL-Count", 0))}
+        if not has_counts:
+            return {"digest": digest}
+        return {"digest": digest, "count": int(reply["Count"]), "whitelisted": int(reply["WL-Count"])}
     except (KeyError, ValueError, TypeError):
         return {"digest": digest, "error": "the server's answer cannot be read"}
 
