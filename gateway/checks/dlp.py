@@ -9,14 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.content import secrets
+from gateway.content.written import text_of
 from gateway.pipeline.evidence import Evidence, PureCheck, Signal
 from gateway.pipeline.facts import DataFacts
 from gateway.pipeline.verdict import Action
 from gateway.settings import patterns
 from gateway.settings.outbound import DlpRule
-from models.view import MailView
-from store.message.body import part_text
-from store.message.model import Message
 
 NOTED = Signal("dlp.noted", "The mail holds something that a rule watches for: {detail}", "policy")
 HELD = Signal("dlp.held", "The mail holds something that may not leave unseen: {detail}", "policy")
@@ -32,10 +30,7 @@ FLOORS: Mapping[str, Action] = {
 }
 _BY_ACTION = {"note": NOTED, "hold": HELD, "refuse": REFUSED}
 
-TEXT = 1_000_000  #: characters of a mail that are read
-PARTS = 100
 SECONDS = 0.5  #: for one pattern over one mail
-_TAG = re.compile(r"<[^<>]{0,2000}>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,19 +86,3 @@ def _look(facts: DataFacts, rules: Sequence[Rule]) -> Iterator[Evidence]:
             continue
         if count >= rule.at_least:
             yield Evidence(rule.signal, f"{rule.name} ({count})")
-
-
-def text_of(message: Message, view: MailView) -> str:
-    """Everything that is written in a mail, text files included: each text part, HTML also without its marks."""
-    pieces = [view.subject, view.html_text]
-    left = TEXT
-    for part, _ in zip(message.root.walk(), range(PARTS), strict=False):
-        if left <= 0:
-            break
-        if part.type.startswith("text/") and not part.children:
-            text = part_text(message, part, left)
-            left -= len(text)
-            pieces.append(_TAG.sub("", text) if part.type == "text/html" else text)
-        elif part.filename:
-            pieces.append(part.filename[:300])
-    return "\n".join(pieces)

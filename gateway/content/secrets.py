@@ -8,8 +8,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 
 _MOST = 1_000  #: different findings of one kind in one text
-_CARD = re.compile(r"(?<![\w.,])(?=((?:\d[ \u00a0-]?){11,18}\d))")  #: not only the first of numbers in a row
-_GROUP = re.compile(r"\d+")
+_CARD = re.compile(r"(?<![\w.,])(?=[2-6]\d\d)")  #: where one may begin: behind other numbers, too
+_GROUP = re.compile(r"(\d{2,})(?:[ \u00a0-](?=\d)|)")
+_WIDEST = 19 + 8  #: characters of a card number with its gaps
 _IBAN = re.compile(r"(?<![A-Za-z0-9])(?=([A-Za-z]{2}\d{2}(?:[ \u00a0]?[A-Za-z0-9]){11,32}))")
 _KEY = re.compile(
     r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----\s{1,4}"
@@ -69,9 +70,9 @@ def _remainder(number: str) -> int:
 def cards(text: str) -> Iterator[str]:
     """Payment card numbers: issuer, length and Luhn digit fit. Other numbers may stand before and behind one."""
     for match in _CARD.finditer(text):
-        digits = ""
-        for group in _GROUP.finditer(text, match.start(1), match.end(1) + 1):  # a longer run of digits is no card
-            digits += group[0]
+        digits, at, end = "", match.start(), match.start() + _WIDEST
+        while len(digits) < 19 and (group := _GROUP.match(text, at, end)) is not None:
+            digits, at = digits + group[1], group.end()
             fits = any(start.match(digits) and len(digits) in lengths for start, lengths in _ISSUERS)
             if fits and len(set(digits)) > 1 and _luhn(digits):
                 yield digits
