@@ -45,7 +45,7 @@ class NextHop:
         self.at_mail, self.at_data, self.hangs_up, self.waits = "", "", False, None
 
     async def handle_MAIL(self, server: SMTP, session: Any, envelope: Any, address: str, options: list[str]) -> str:
-        envelope.mail_from = address
+        envelope.mail_from = "" if address == "<>" else address
         return self.at_mail or "250 ok"
 
     async def handle_RCPT(self, server: SMTP, session: Any, envelope: Any, address: str, options: list[str]) -> str:
@@ -69,7 +69,7 @@ class NextHop:
         self, server: Any, session: Any, envelope: Any, mechanism: str, given: LoginPassword
     ) -> AuthResult:
         right = self.login == (given.login.decode(), given.password.decode())
-        return AuthResult(success=right, auth_data=given)
+        return AuthResult(success=right, handled=False, auth_data=given)
 
 
 @contextmanager
