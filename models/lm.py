@@ -89,7 +89,9 @@ _START, _END = 0, 2  #: <s> and </s> of the vocabulary; kept in place by the voc
 
 
 def read_logits(logits: list[float], classes: tuple[str, ...]) -> LmScore:
-    """Class logits to probabilities and to the log-odds of being unwanted."""
+    """Class logits to probabilities and to the log-odds of being unwanted. Raises ValueError for what is no number."""
+    if not all(map(math.isfinite, logits)):
+        raise ValueError(f"logits of {logits}")  # clipped below, these would call the mail wanted
     top = max(logits)
     shares = [math.exp(x - top) for x in logits]
     total = sum(shares)

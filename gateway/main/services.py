@@ -227,7 +227,10 @@ def counted(tally: Tally, announce: Callable[[Outcome, Stages], None]) -> Callab
 
 def load_model(config: Config) -> Artefact:
     """The configured model, or the shipped one. Raises ArtefactError."""
-    return load(Path(config.model.directory) if config.model.directory else None)
+    artefact = load(Path(config.model.directory) if config.model.directory else None)
+    if config.model.language:
+        _ = artefact.language  # its files are checked now, not when the first mail is judged
+    return artefact
 
 
 def build_judging(

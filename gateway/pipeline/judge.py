@@ -28,6 +28,8 @@ WORDS = Signal("model.words", "The words say: {detail}", "spam")
 LOCAL = Signal("model.local", "Mail like this was judged by people here before: {detail}", "spam")
 LANGUAGE = Signal("model.language", "The language model reads it as {detail}", "spam")
 
+UNREAD = Signal("model.unread", "The language model had no opinion in time: {detail}")
+
 #: By what the language model thinks it is, so that the category of a verdict can follow it.
 LANGUAGE_AS = {
     "phish": Signal("model.language", LANGUAGE.about, "phish"),
@@ -49,7 +51,7 @@ RISKY_PREFIXES = (
 #: Probabilities between which a mail is read even when the budget for reading is spent.
 DEEP_DOUBT = (0.3, 0.9)
 
-EMITS = frozenset({WORDS, LOCAL, LANGUAGE})
+EMITS = frozenset({WORDS, LOCAL, LANGUAGE, UNREAD})
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,9 +197,9 @@ class Judge:
             async with asyncio.timeout(self._language_budget_s):
                 opinion = await run
         except TimeoutError:
-            # The cheap verdict stands: it is complete without this opinion.
+            # The cheap verdict stands: it is complete without this opinion, and says that it had to do without.
             log.warning("language.overrun", budget_s=self._language_budget_s)
-            return []
+            return [Evidence(UNREAD, f"{self._language_budget_s:g} seconds")]
         if opinion is None:
             return []
         if isinstance(opinion, Evidence):

@@ -6,6 +6,7 @@ import socket
 from pathlib import Path
 
 import apsw
+import pytest
 
 from models.artefact import DEFAULT
 from tests.support.gateway import CONFIG, Gateway, mailward, serving
@@ -54,16 +55,17 @@ def test_a_missing_model_refuses_to_start_and_says_what_to_do(tmp_path: Path) ->
     assert "Traceback" not in done.stderr
 
 
-def test_a_damaged_model_refuses_to_start_and_names_the_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["bayes.npz", "lm.onnx", "tokenizer.json"])
+def test_a_damaged_model_refuses_to_start_and_names_the_file(tmp_path: Path, name: str) -> None:
     shutil.copytree(DEFAULT, tmp_path / "model")
-    with (tmp_path / "model" / "bayes.npz").open("r+b") as file:
+    with (tmp_path / "model" / name).open("r+b") as file:
         file.seek(200)
         file.write(b"damage")
     config = tmp_path / "mailward.toml"
     config.write_text(CONFIG.format(workers=1, dns=DEAD, limits="", more='[model]\ndirectory = "model"'))
     done = mailward("serve", "--config", str(config), check=False)
     assert done.returncode == 2
-    assert "bayes.npz" in done.stderr and "Traceback" not in done.stderr
+    assert name in done.stderr and "Traceback" not in done.stderr
 
 
 def test_a_locked_store_answers_4xx_and_takes_mail_again_afterwards(tmp_path: Path, dns: str) -> None:

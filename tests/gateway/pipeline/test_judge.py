@@ -118,7 +118,7 @@ async def test_a_language_model_that_takes_too_long_leaves_the_cheap_verdict() -
         found = await judged(FakeScorer(1.0, hangs=hangs), budget_s=0.02)
     finally:
         hangs.set()
-    assert nats(found) == {"model.words": 1.0}
+    assert nats(found) == {"model.words": 1.0, "model.unread": 0.0}
     assert (found.verdict.action, found.asked_language_model) == (Action.JUNK, True)
 
 
