@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from models.combiner import clipped
 from models.features import BUCKETS, PAIRS_FROM, Features, Hashes, bucket, words_of
 from models.view import MailView
 
@@ -122,7 +123,7 @@ class Bayes:
         """Calibrated log-odds that the mail is unwanted, within plus or minus six nats."""
         raw = self.raw(features, vector)
         nats = self.calibration(raw.complement, raw.linear, raw.window)
-        return float(min(CLIP, max(-CLIP, nats)))
+        return clipped(float(nats), CLIP)
 
     def worst_window(self, features: Features, most: int = WINDOW) -> Window:
         """The greatest linear score over all runs of ``most`` words, each scaled as a mail of its own."""

@@ -24,7 +24,7 @@ class Stack:
     def __call__(self, words: float, language: float) -> float:
         """Log-odds given both, within plus or minus seven nats."""
         nats = self.words * words + self.language * language + self.bias
-        return min(CLIP, max(-CLIP, nats))
+        return clipped(nats, CLIP)
 
     def correction(self, words: float, language: float) -> float:
         """What the language model adds to what the words already said."""
@@ -44,6 +44,13 @@ class Weights:
     def total(self, seen: Iterable[tuple[str, float]]) -> float:
         """Prior plus the weight of each (signal, strength)."""
         return self.prior + sum(self.of(name) * strength for name, strength in seen)
+
+
+def clipped(nats: float, most: float) -> float:
+    """Log-odds within plus or minus ``most``. Raises ValueError for no number: a plain clip calls such a mail wanted."""
+    if math.isnan(nats):
+        raise ValueError("log-odds that are no number")
+    return min(most, max(-most, nats))
 
 
 def probability(nats: float) -> float:

@@ -84,6 +84,10 @@ def break_words(artefact: Artefact) -> None:
     artefact.bayes.vector = raising(IndexError("damage"))  # type: ignore[method-assign]
 
 
+def spoil_words(artefact: Artefact) -> None:
+    artefact.bayes.weights.linear[:] = np.nan
+
+
 def sure_words(artefact: Artefact) -> None:
     artefact.bayes.score = lambda *_: float("nan")  # type: ignore[method-assign]
 
@@ -102,6 +106,7 @@ INJURIES: dict[str, Callable[[Artefact], None]] = {
     "network damaged": damage_file("lm.onnx"),
     "vocabulary damaged": damage_file("tokenizer.json"),
     "words raise": break_words,
+    "words' weights are no numbers": spoil_words,
     "words give no number": sure_words,
 }
 
