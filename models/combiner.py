@@ -47,7 +47,7 @@ class Weights:
 
 
 def clipped(nats: float, most: float) -> float:
-    """Log-odds within plus or minus ``most``. Raises ValueError for no number: a plain clip calls such a mail wanted."""
+    """Log-odds within plus or minus ``most``. Raises ValueError for no number, which ``min`` would call wanted."""
     if math.isnan(nats):
         raise ValueError("log-odds that are no number")
     return min(most, max(-most, nats))
