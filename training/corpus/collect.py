@@ -121,7 +121,7 @@ def main(manifest: Path, root: Path, out: Path, only: tuple[str, ...], lock: boo
         raise click.ClickException(str(error)) from error
     gave, wrong = collect(sources, root, out)
     if lock:
-        known |= gave
+        known = known | gave if only else gave
         manifest.with_suffix(".lock.json").write_bytes(
             msgspec.json.format(msgspec.json.encode(dict(sorted(known.items()))), indent=1) + b"\n"
         )
