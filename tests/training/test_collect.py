@@ -25,8 +25,7 @@ FILES = {
     "po/de.po": 'msgid "emails.paid.subject"\nmsgstr "Bezahlt: {$order}"\n\n'
     '#, fuzzy\nmsgid "emails.old.body"\nmsgstr "Nein"\n\n'
     'msgid "emails.paid.body"\nmsgstr ""\n"<p>Liebe/r {$recipientName},</p>\\n"\n'
-    '"<p>die Zahlung über {$amount} ist heute bei uns eingegangen, vielen Dank dafür. "
-'
+    '"<p>die Zahlung über {$amount} ist heute bei uns eingegangen, vielen Dank dafür. "\n'
     '"<a href=\\"{$url}\\">Zur Rechnung</a></p>"\n',
     "pages/lure.html": "<html><head><title>Mailbox full</title></head><body><p>{{client.name}}, your mailbox is full."
     " Sign in at once or lose every mail that comes in tonight.</p><a href='{{url}}'>Sign in</a></body></html>",

@@ -13,7 +13,8 @@ from training.corpus.sample import Sample
 
 TRAIN_BUCKETS = range(7)  #: of ten; 7, 8 and 9 are held out for ever
 
-_WORD = re.compile(r"[^\W\d_]+")
+_NO_SPACES = r"\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff"  #: Thai and Lao, Kana, Han
+_WORD = re.compile(rf"[{_NO_SPACES}]|[^\W\d_{_NO_SPACES}]+")
 _SAID = 2_000  #: words of a body that are compared
 _FEW = 8  #: pairs of words below which only an equal body is a copy
 _BANDS, _ROWS = 6, 5  #: texts that share 85 % of their pairs of words meet with 97 %, 50 % with 17 %, 30 % with 1 %
@@ -40,12 +41,10 @@ def near_key(view: MailView, key: str) -> str:
 def near_bands(text: str) -> tuple[str, ...]:
     """Keys of which texts share at least one when they differ in numbers, a name, or a sentence.
 
-    Numbers are left out; what is compared are the pairs of neighbouring words (letters, in a language that writes
+    Numbers are left out; what is compared are the pairs of neighbouring words (letters, in a script that writes
     without spaces), by min-hash. Linear in the text, and looking one up costs the same however many there are.
     """
     words = _WORD.findall(text.lower())[:_SAID]
-    if words and sum(map(len, words)) > 12 * len(words):
-        words = list("".join(words))[:_SAID]
     pairs = {crc32(f"{a} {b}".encode("utf-8", "replace")) for a, b in pairwise(words)}
     if len(pairs) < _FEW:
         return ()
