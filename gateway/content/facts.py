@@ -50,6 +50,7 @@ class ContentFacts:
     sender: tuple[Address, ...]
     urls: tuple[Url, ...]
     attachments: tuple[Attachment, ...]
+    broken: tuple[str, ...] = ()  #: readers that broke down: "pictures", "attachments"
 
     @property
     def from_domain(self) -> str:

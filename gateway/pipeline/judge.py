@@ -164,6 +164,7 @@ class Judge:
     def _compute(self, facts: DataFacts, stages: Stages) -> tuple[list[Evidence], Opinion | None]:
         with stages.measure("checks"):
             evidence = ask_pure(self._pure, facts)
+            evidence += [Evidence(CHECK_FAILED, f"reading {what}") for what in facts.content.broken]
         with stages.measure("words"):
             words = self._guard("words", lambda: self._scorer.words(facts.view))
             local = self._guard("local", lambda: self._scorer.local(facts.view))

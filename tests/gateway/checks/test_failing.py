@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 
 from gateway.checks import PURE, clamav, dnslists, pyzor
 from gateway.checks.attachment import CHECK as ATTACHMENT
+from gateway.content import gather as gathering
 from gateway.dns.zone import Zone, ZoneResolver
 from gateway.dnslists.asking import DnsLists
 from gateway.dnslists.definition import known_lists
@@ -38,8 +39,8 @@ AWAITING = (
 )
 
 
-def raising(error: BaseException) -> Callable[[DataFacts], Any]:
-    def run(_: DataFacts) -> Any:
+def raising(error: BaseException) -> Callable[..., Any]:
+    def run(*_: object) -> Any:
         raise error
 
     return run
@@ -65,11 +66,14 @@ def policy() -> Policy:
 
 
 async def verdict(
-    policy: Policy, pure: Sequence[PureCheck[DataFacts]] = PURE, awaiting: Sequence[Check[DataFacts]] = ()
+    policy: Policy,
+    pure: Sequence[PureCheck[DataFacts]] = PURE,
+    awaiting: Sequence[Check[DataFacts]] = (),
+    facts: DataFacts = FRIENDLY,
 ) -> Verdict:
     judge = Judge(pure, awaiting, FakeScorer(says_words=-5.0, has_language=False), policy)
     with capture_logs():  # else each failure is drawn with all its variables
-        return (await judge.judge(FRIENDLY, Stages())).verdict
+        return (await judge.judge(facts, Stages())).verdict
 
 
 def awaited(run: Callable[[DataFacts], Any]) -> Callable[[DataFacts], Awaitable[Any]]:
@@ -92,6 +96,18 @@ async def test_a_broken_check_holds_the_mail(
     found = await verdict(policy, broken)
     assert (found.action, found.rule) == (Action.QUARANTINE, "check.failed")
     assert check.name in next(r.sentence for r in found.reasons if r.signal == "check.failed")
+
+
+@pytest.mark.parametrize("reader", ["codes_in", "attachments_of"])
+@pytest.mark.parametrize("error", [RuntimeError("broken"), MemoryError(), RecursionError()], ids=repr)
+async def test_a_reader_of_files_that_breaks_down_holds_the_mail(
+    reader: str, error: Exception, policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gathering, reader, raising(error))
+    with capture_logs():
+        content = gathering.gather(FRIENDLY.message, FRIENDLY.view)
+    found = await verdict(policy, facts=replace(FRIENDLY, content=content))
+    assert (found.action, found.rule) == (Action.QUARANTINE, "check.failed")
 
 
 @pytest.mark.parametrize("run", INJURIES.values(), ids=INJURIES.keys())
