@@ -62,8 +62,9 @@ class CloserLook:
         self._one = asyncio.Semaphore(1)
 
     async def of_trace(self, row: Trace, octets: bytes) -> Closer | None:
-        """A mail of the store, as it was kept; None for one that is too large. Asks no network."""
-        if len(octets) > MOST_OCTETS:
+        """A mail of the store, as it was kept, asking no network. None for one that is too large, and for mail of our
+        own people, which another judge judges."""
+        if len(octets) > MOST_OCTETS or row.is_outgoing:
             return None
         facts = await asyncio.to_thread(recalled, row, octets, self._protected)
         return await self.of_facts(facts, of_then(row, self._judge))

@@ -25,6 +25,8 @@ from store.changes.engine import Store
 from store.trace import rows as trace
 from store.trace.rows import Trace
 
+NOT_READ = "its octets are not kept (any more), it is too large, or it was written by one of our own people"
+
 
 def explain(reception: str, config_path: Path, *, words: bool, as_json: bool) -> int:
     """1 when no such mail is known, or it is to be read again and its octets are not kept."""
@@ -40,7 +42,7 @@ def explain(reception: str, config_path: Path, *, words: bool, as_json: bool) ->
             return 1
         closer = await _closer(config, store, row) if words else None
         if words and closer is None:
-            print(f"mailward: the octets of {reception} are not kept (any more)", file=sys.stderr)
+            print(f"mailward: {reception} cannot be read again: {NOT_READ}", file=sys.stderr)
             return 1
         if as_json:
             print(json.dumps(trace_json(row, policy) | (closer_json(closer) if closer else {}), ensure_ascii=False))

@@ -15,6 +15,7 @@ import structlog
 from gateway.config import networks_of
 from gateway.delivery.commit import Outcome
 from gateway.dns.resolver import Resolver
+from gateway.learning.closer import CloserLook
 from gateway.mailauth.authenticate import warm_up
 from gateway.main.memory import Trimmer
 from gateway.main.services import Clock, Services, build, utc_now
@@ -104,7 +105,8 @@ async def start(
     for sock in sockets.of("imaps"):
         await imap.start(sock, implicit_tls=True)
     look = ConsoleSettings(title=config.console.title, behind_tls_proxy=config.console.behind_tls_proxy)
-    rooms = ConsoleServices(services.store, services.logins, services.quarantine, look, clock)
+    closer = CloserLook(services.judging.judge, services.judging.scorer, services.judging.gatherer.protected)
+    rooms = ConsoleServices(services.store, services.logins, services.quarantine, look, clock, closer.of_trace)
     http = await _start_http(config, services, rooms, sockets, tls)
     background = [asyncio.create_task(_kept_up(name, work)) for name, work in _background(services)]
     return Worker(services, rooms, smtp, submission, imap, http, background)

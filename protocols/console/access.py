@@ -34,9 +34,14 @@ class Viewer:
         return address.lower() in (self.account.address, *self.account.aliases)
 
     def held(self, held: Held | None) -> Held | None:
-        """A held mail as this person may see it: without other people's copies. None when nothing is left."""
+        """A held mail as this person may see it: without other people's copies. None when nothing is left.
+
+        Mail that is held on its way out is an administrator's business: it may not leave, also not to its readers here.
+        """
         if held is None or self.is_admin:
             return held
+        if held.is_outgoing:
+            return None
         own = tuple(copy for copy in held.copies if self.owns(copy.account, copy.address))
         return replace(held, copies=own) if own else None
 

@@ -12,9 +12,6 @@ from protocols.console.guard import Form, Refused, not_found
 from protocols.console.listing import Row
 from protocols.console.pages import Note, Pages
 from protocols.console.services import ConsoleServices
-from store.audit import chain
-from store.changes.engine import StoreTxn
-from store.policy import entries as policy
 from store.quarantine import held as quarantine
 from store.quarantine.held import Held, HeldCopy, NotHeld
 
@@ -67,20 +64,6 @@ class Acts:
         outcomes = [await self._guarded(viewer, reception, act, form) for reception in chosen]
         response = RedirectResponse(back, 303, headers=guard.HEADERS)
         return self._pages.leave_note(response, request, _together(act, outcomes))
-
-    async def unblock(self, request: Request, viewer: Viewer, form: Form) -> Response:
-        """Take back a block. For administrators."""
-        if not viewer.is_admin:
-            raise not_found()
-        subject, now_ms = form.get("subject")[:300], self._services.now_ms
-
-        def body(txn: StoreTxn) -> None:
-            policy.remove(txn, "block", subject)
-            chain.record(txn, now_ms, viewer.login, "policy.unblock", subject, "taken back in the console")
-
-        await self._services.store.write(body)
-        response = RedirectResponse(guard.safe_next(form.get("back")), 303, headers=guard.HEADERS)
-        return self._pages.leave_note(response, request, Note("ok", f"{subject} is no longer blocked."))
 
     async def _chosen(self, viewer: Viewer, form: Form) -> list[str]:
         """The mails an act is about: ticked ones, or everything that matches the search."""

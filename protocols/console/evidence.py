@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from gateway.pipeline.verdict import PRIOR, Action, Reason, Thresholds, Verdict, squash
 from gateway.pipeline.whatif import Bounds
 from gateway.pipeline.whatif import what_if as counterfactual
+from gateway.sentences.phrases import said
 from protocols.console import text, words
 from store.trace.rows import ReasonRow, Trace
 
@@ -194,28 +195,33 @@ def _summary(reasons: Sequence[ReasonRow], total: float) -> str:
     )
 
 
-def sentence(trace: Trace) -> str:
+def sentence(trace: Trace, language: str = "en") -> str:
     """The verdict in one line: what was done, as what, how sure, and the reasons that weigh most."""
     action, category = words.action(trace.action), words.category(trace.category)
     is_mild = trace.action == "accept"
     joint = {"policy": ", "}.get(trace.category, " as ")
-    if trace.action in {"junk", "trap"}:
-        head = f"{action.phrase}: {category.phrase}, {text.percent(trace.probability)}"
-    else:
-        head = f"{action.phrase}{joint}{category.phrase}, {text.percent(trace.probability)}"
+    joint = ": " if trace.action in {"junk", "trap"} else said(language, joint)
+    told = said(language, action.phrase), joint, said(language, category.phrase)
+    head = f"{''.join(told)}, {text.percent(trace.probability)}"
     spoken = [r for r in ordered(trace.reasons) if r.signal != PRIOR.name and (r.nats < 0 if is_mild else r.nats > 0)]
     if trace.rule:
         deciding = [r for r in trace.reasons if r.signal == trace.rule]
         spoken = deciding + [r for r in spoken if r.signal != trace.rule]
-    named = [_clause(r.sentence or r.signal) for r in spoken[:_NAMED_IN_SENTENCE]]
+    clause = _clause if language == "en" else _plain_clause
+    named = [clause(r.sentence or r.signal) for r in spoken[:_NAMED_IN_SENTENCE]]
     return f"{head}: {'; '.join(named)}." if named else f"{head}."
 
 
-def _clause(said: str) -> str:
-    said = said.strip().rstrip(".")
-    first_word = said.partition(" ")[0]
+def _plain_clause(sentence: str) -> str:
+    return sentence.strip().rstrip(".")
+
+
+def _clause(sentence: str) -> str:
+    """As it reads behind a colon: English begins it with a small letter, German with what may be a noun."""
+    told = _plain_clause(sentence)
+    first_word = told.partition(" ")[0]
     is_ordinary = first_word[:1].isalpha() and (len(first_word) == 1 or first_word[1:].islower())
-    return said[0].lower() + said[1:] if is_ordinary else said
+    return told[0].lower() + told[1:] if is_ordinary else told
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +232,7 @@ class WhatIf:
     reasons: tuple[str, ...]
 
 
-def what_if(trace: Trace) -> WhatIf | None:
+def what_if(trace: Trace, language: str = "en") -> WhatIf | None:
     """The counterfactual of a verdict, None when there is nothing to say."""
     verdict = verdict_of(trace)
     if verdict is None:
@@ -234,15 +240,18 @@ def what_if(trace: Trace) -> WhatIf | None:
     found = counterfactual(verdict.reasons, verdict.action, verdict.rule, Bounds(Thresholds(*trace.thresholds)))
     sentences = {r.signal: r.sentence or r.signal for r in verdict.reasons}
     if found.rule:
-        return WhatIf("Decided by a rule, whatever the sum:", (sentences.get(found.rule, found.rule),))
+        return WhatIf(said(language, "Decided by a rule, whatever the sum:"), (sentences.get(found.rule, found.rule),))
     if found.is_hopeless:
-        return WhatIf("Without all that speaks against it, it would still not have been delivered.", ())
+        lead = "Without all that speaks against it, it would still not have been delivered."
+        return WhatIf(said(language, lead), ())
     if not found.without:
-        return WhatIf(f"Would have been filed as junk with {text.signed(found.missing)} more against it.", ())
+        lead = said(language, "Would have been filed as junk with {0} more against it.")
+        return WhatIf(lead.format(text.signed(found.missing)), ())
     named = tuple(sentences[signal] for signal in found.without)
     if verdict.action is Action.ACCEPT:
-        return WhatIf("Would not have been delivered without:", named)
-    return WhatIf(
-        "Would have been delivered without:" if len(named) == 1 else "Would have been delivered only without all of:",
-        named,
-    )
+        lead = "Would not have been delivered without:"
+    elif len(named) == 1:
+        lead = "Would have been delivered without:"
+    else:
+        lead = "Would have been delivered only without all of:"
+    return WhatIf(said(language, lead), named)

@@ -1,8 +1,10 @@
 """The lists: what is held, what was settled, all mail. Read in one snapshot, seen through the viewer's eyes."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from protocols.console import words
 from protocols.console.access import Viewer
 from protocols.console.search import Query
 from store.changes.engine import StoreView
@@ -32,8 +34,10 @@ class Row:
     why: str
     recipients: tuple[str, ...]
     links: tuple[str, ...]
+    differ: str = ""  #: what became of the copies, where recipients differ: "1 held, 1 delivered"
     settled_by: str = ""
     settled_ms: int = 0
+    way: str = "in"  #: "out" is mail of our own people
 
     @property
     def is_held(self) -> bool:
@@ -50,6 +54,19 @@ class Listing:
     is_cut: bool  #: older rows were not searched
     page: int
     pages: int
+
+
+def is_different(trace: Trace) -> bool:
+    """Whether the recipients got different verdicts."""
+    return len({(outcome.action, outcome.why) for outcome in trace.outcomes}) > 1
+
+
+def shares_of(trace: Trace) -> str:
+    """How many copies went which way; "" when all went the same."""
+    counts = Counter(outcome.action for outcome in trace.outcomes)
+    if len(counts) < 2:
+        return ""
+    return ", ".join(f"{count} {words.action(name).word.lower()}" for name, count in counts.most_common())
 
 
 def of_held(held: Held, trace: Trace | None) -> Row:
@@ -72,8 +89,10 @@ def of_held(held: Held, trace: Trace | None) -> Row:
         why=held.why,
         recipients=tuple(c.address for c in held.copies),
         links=trace.links if trace is not None else (),
+        differ=shares_of(trace) if trace is not None else "",
         settled_by=settled.by if settled is not None and state != HELD else "",
         settled_ms=settled.at_ms if settled is not None and state != HELD else 0,
+        way="out" if held.is_outgoing else "in",
     )
 
 
@@ -85,21 +104,24 @@ def of_trace(trace: Trace, state: str = "") -> Row:
         key=lambda r: abs(r.nats) if (r.nats > 0) == (trace.action != "accept") else -1.0,
         default=None,
     )
+    only = trace.outcomes[0] if len(trace.outcomes) == 1 else None  # or the one that this viewer may see
     return Row(
         id=trace.id,
         at_ms=trace.received_ms,
         category=trace.category,
         state=state,
-        action=trace.action,
+        action=only.action if only is not None else trace.action,
         probability=trace.probability,
         thresholds=trace.thresholds,
         from_name=name,
         from_address=address or trace.mail_from,
         mail_from=trace.mail_from,
         subject=trace.subject,
-        why=strongest.sentence if strongest is not None else "",
+        why=(only.why if only is not None else "") or (strongest.sentence if strongest is not None else ""),
+        differ=shares_of(trace),
         recipients=tuple(o.address for o in trace.outcomes),
         links=trace.links,
+        way="out" if trace.is_outgoing else "in",
     )
 
 
@@ -126,7 +148,7 @@ def everything(
         tally.read += 1
         own = viewer.held(held)
         if own is not None and own.is_held == (tab == "held"):
-            yield of_held(own, traces.get(view, held.id) if with_traces else None)
+            yield of_held(own, viewer.trace(traces.get(view, held.id)) if with_traces else None)
 
 
 def _held(view: StoreView, viewer: Viewer, tab: str, limit: int) -> Iterable[Held]:
@@ -141,9 +163,11 @@ def _held(view: StoreView, viewer: Viewer, tab: str, limit: int) -> Iterable[Hel
     return sorted(own.values(), key=lambda held: held.id, reverse=True)
 
 
-def _traced(view: StoreView, row: Row) -> Row:
-    trace = traces.get(view, row.id)
-    return row if trace is None else replace(row, thresholds=trace.thresholds, links=trace.links)
+def _traced(view: StoreView, viewer: Viewer, row: Row) -> Row:
+    trace = viewer.trace(traces.get(view, row.id))
+    if trace is None:
+        return row
+    return replace(row, thresholds=trace.thresholds, links=trace.links, differ=shares_of(trace))
 
 
 def _state(view: StoreView, viewer: Viewer, trace: Trace) -> str:
@@ -169,7 +193,7 @@ def listing(
         at = min(max(page, 1), pages)
         shown = matching[(at - 1) * page_rows : at * page_rows]
         if tab != "all" and not searches_links:
-            shown = [_traced(view, row) for row in shown]
+            shown = [_traced(view, viewer, row) for row in shown]
         return Listing(tuple(shown), len(matching), len(found), tally.read >= far, at, pages)
 
     return body

@@ -8,16 +8,18 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from gateway.cli.closer import alternative
 from protocols.console import authentication, evidence, guard, listing, preview, text, words
 from protocols.console.access import Viewer
-from protocols.console.guard import not_found
-from protocols.console.listing import Row
+from protocols.console.entries import entries_about, scopes_for
+from protocols.console.guard import Refused, not_found
+from protocols.console.listing import Row, is_different
 from protocols.console.pages import Pages
 from protocols.console.services import ConsoleServices
+from protocols.console.spoken import language_of, spoken
 from store.audit import chain
 from store.blob.contract import BlobId, BlobMissing
 from store.changes.engine import StoreView
-from store.policy import entries as policy
 from store.policy.entries import PolicyEntry
 from store.quarantine import held as quarantine
 from store.quarantine.held import Held
@@ -45,6 +47,7 @@ class Copy:
     address: str
     where: words.Word
     detail: str
+    why: str  #: what decided for this recipient, where recipients differ
     can_act: bool
 
 
@@ -63,7 +66,7 @@ class Seen:
     held: Held | None
     trace: Trace | None
     blob: BlobId | None
-    blocked: PolicyEntry | None
+    about: tuple[PolicyEntry, ...]  #: entries in force about its author that are the viewer's to see
     entries: tuple[chain.Entry, ...]
 
 
@@ -75,7 +78,8 @@ class MessagePage:
     async def show(self, request: Request, viewer: Viewer) -> Response:
         """Everything about one mail. Opening it fetches nothing from anywhere."""
         seen = await self._seen(request, viewer)
-        trace = seen.trace
+        language = language_of(request)
+        trace = spoken(seen.trace, language) if seen.trace is not None else None
         view = request.query_params.get("view", "")
         view = view if view in preview.VIEWS else "text"
         sight = await self._sight(seen, view)
@@ -86,20 +90,40 @@ class MessagePage:
             row=seen.row,
             held=seen.held,
             trace=trace,
-            blocked=seen.blocked,
+            about=seen.about,
+            scopes=scopes_for(viewer, _recipients(seen)),
+            can_look=self._services.look is not None and _can_be_read_again(seen),
+            language=language,
             view=view,
             sight=sight,
-            sentence=evidence.sentence(trace) if trace is not None else seen.row.why,
+            sentence=evidence.sentence(trace, language) if trace is not None else seen.row.why,
             wide=evidence.waterfall(trace, evidence.WIDE) if trace is not None else None,
             narrow=evidence.waterfall(trace, evidence.NARROW) if trace is not None else None,
             reasons=evidence.ordered(trace.reasons) if trace is not None else [],
-            what_if=evidence.what_if(trace) if trace is not None else None,
+            what_if=evidence.what_if(trace, language) if trace is not None else None,
             findings=authentication.findings(trace.auth) if trace is not None else (),
             auth_notes=authentication.notes(trace.auth) if trace is not None else (),
             copies=_copies(seen.held, trace),
+            differ=trace is not None and is_different(trace),
             events=_events(viewer, seen),
             stages=_stages(trace),
             back=guard.safe_next(request.query_params.get("back", "")),
+        )
+
+    async def closer(self, request: Request, viewer: Viewer) -> Response:
+        """The words and sentences that moved the models, and changes that would have changed the verdict."""
+        seen = await self._seen(request, viewer)
+        look = self._services.look
+        octets = await self._octets(seen)
+        if look is None or seen.trace is None or octets is None or len(octets) >= MAX_OCTETS:
+            raise Refused(404, "Not here", "The octets of this mail are not kept (any more), or it is too large.")
+        found = await look(seen.trace, octets)
+        if found is None:
+            raise Refused(404, "Not here", "This mail is too large, or it was written here, and is not read again.")
+        language = language_of(request)
+        changes = [alternative(each, language) for each in found.alternatives]
+        return self._pages.render(
+            request, "closer.html", viewer, row=seen.row, closer=found, changes=changes, language=language
         )
 
     async def html(self, request: Request, viewer: Viewer) -> Response:
@@ -166,8 +190,8 @@ def _reader(viewer: Viewer, reception: str, now_ms: int) -> Callable[[StoreView]
         else:
             return None
         blob = held.blob if held is not None else trace.blob if trace is not None else None
-        blocked = policy.matching(view, "block", row.from_address, now_ms) if viewer.is_admin else None
-        return Seen(row, held, trace, blob, blocked, tuple(chain.about(view, reception)))
+        about = entries_about(view, viewer, row.from_address, now_ms)
+        return Seen(row, held, trace, blob, about, tuple(chain.about(view, reception)))
 
     return body
 
@@ -177,12 +201,26 @@ def _copies(held: Held | None, trace: Trace | None) -> list[Copy]:
     copies: dict[str, Copy] = {}
     for outcome in trace.outcomes if trace is not None else ():
         place = f"relayed to {outcome.relay}" if outcome.relay else ""
-        copies[outcome.address] = Copy(outcome.address, words.action(outcome.action), place, False)
+        copies[outcome.address] = Copy(outcome.address, words.action(outcome.action), place, outcome.why, False)
     for copy in held.copies if held is not None else ():
         by = f"by {copy.by} at {text.moment(copy.at_ms)}" if copy.by else ""
         way = f"will be relayed to {copy.relay}" if copy.relay and copy.state == quarantine.HELD else ""
-        copies[copy.address] = Copy(copy.address, words.state(copy.state), by or way, copy.state == quarantine.HELD)
+        known = copies.get(copy.address)
+        why = known.why if known is not None else ""
+        is_held = copy.state == quarantine.HELD
+        copies[copy.address] = Copy(copy.address, words.state(copy.state), by or way, why, is_held)
     return list(copies.values())
+
+
+def _can_be_read_again(seen: Seen) -> bool:
+    return seen.blob is not None and seen.trace is not None and not seen.trace.is_outgoing
+
+
+def _recipients(seen: Seen) -> list[str]:
+    """Whose mail it is, as far as the viewer may know; a trap is nobody."""
+    found = [copy.address for copy in seen.held.copies] if seen.held is not None else []
+    found += [o.address for o in seen.trace.outcomes if o.action != "trap"] if seen.trace is not None else []
+    return list(dict.fromkeys(found))
 
 
 def _events(viewer: Viewer, seen: Seen) -> list[Event]:

@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from gateway.sentences.phrases import said
 from protocols.console import guard, text, words
 from protocols.console.access import Viewer
 from protocols.console.guard import Refused
@@ -108,8 +109,8 @@ def _environment() -> Environment:
     )
     made.filters.update(
         shown=text.shown, lines=text.shown_lines, plain=text.plain, percent=text.percent, signed=text.signed,
-        size=text.size, moment=text.moment, iso=text.iso,
-        category=words.category, action=words.action, state=words.state, result=words.result,
+        said=lambda english, language: said(language, english), size=text.size, moment=text.moment, iso=text.iso,
+        category=words.category, action=words.action, state=words.state, result=words.result, way=words.way,
     )  # fmt: skip
     made.globals["static"] = _static_url
     return made

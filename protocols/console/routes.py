@@ -8,6 +8,7 @@ from starlette.routing import BaseRoute, Route
 from protocols.console import guard
 from protocols.console.acts import Acts
 from protocols.console.audit import AuditPage
+from protocols.console.entries import Entries
 from protocols.console.guard import Act, Page, Refused
 from protocols.console.live import LivePage
 from protocols.console.login import LoginPages
@@ -82,6 +83,7 @@ def routes(services: ConsoleServices) -> list[BaseRoute]:
     pages = console.pages
     login, queue, message = LoginPages(services, pages), QueuePage(services, pages), MessagePage(services, pages)
     acts, live, audit = Acts(services, pages), LivePage(services, pages), AuditPage(services, pages)
+    entries = Entries(services, pages)
     return [
         Route("/", _home, methods=["GET"]),
         Route("/login", login.show, methods=["GET"]),
@@ -93,7 +95,9 @@ def routes(services: ConsoleServices) -> list[BaseRoute]:
         console.page("/message/{id}/preview", message.html),
         console.page("/message/{id}/source.eml", message.download),
         console.act("/message/{id}/act", acts.one),
-        console.act("/policy/unblock", acts.unblock),
+        console.act("/message/{id}/entry", entries.make),
+        console.page("/message/{id}/closer", message.closer),
+        console.act("/policy/unblock", entries.take_back),
         console.page("/live", live.show),
         console.page("/live/events", live.events),
         console.page("/audit", audit.show),

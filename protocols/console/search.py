@@ -102,6 +102,7 @@ _FIELDS: dict[str, Callable[["Row", str], bool]] = {
     "verdict": _verdict,
     "is": _verdict,
     "score": _score,
+    "way": lambda row, value: row.way == value,
     "link": _link,
     "id": lambda row, value: row.id.casefold().startswith(value),
 }

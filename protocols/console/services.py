@@ -1,14 +1,16 @@
 """What the console is given: the store, the acts, and its settings. Built by the composition root."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from gateway.learning.closer import Closer
 from gateway.quarantine.acts import Quarantine
 from protocols.console import sessions
 from store.accounts.login import Logins
 from store.changes.announce import Listener
 from store.changes.engine import Store
+from store.trace.rows import Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class ConsoleServices:
     quarantine: Quarantine
     settings: ConsoleSettings
     clock: Callable[[], datetime]
+    look: Callable[[Trace, bytes], Awaitable[Closer | None]] | None = None  #: closer, at a mail of the store
     live: set[Listener] = field(default_factory=set)  #: of the open live views
     is_closing: bool = False
 

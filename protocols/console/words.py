@@ -53,6 +53,12 @@ RESULTS = {
 }
 
 
+WAYS = {
+    "in": Word("inbox", "Incoming", "calm", "on its way in"),
+    "out": Word("person", "Outgoing", "calm", "on its way out"),
+}
+
+
 def category(name: str) -> Word:
     return CATEGORIES.get(name) or Word("question", name[:20] or "Unknown", "calm", name[:20] or "unknown")
 
@@ -63,6 +69,10 @@ def action(name: str) -> Word:
 
 def state(name: str) -> Word:
     return STATES.get(name) or Word("question", name[:20] or "Unknown", "calm", name[:20] or "unknown")
+
+
+def way(name: str) -> Word:
+    return WAYS[name]
 
 
 def result(name: str) -> Word:
