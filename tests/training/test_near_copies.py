@@ -26,21 +26,6 @@ JAPANESE = (
     "お届けまで今しばらくお待ちくださいませ。またのご利用をお待ちしております。"
 )
 WORDS = sorted(set((PARCEL + BANK).split()))
-    "garden",
-    "river",
-    "invoice",
-    "lamp",
-    "winter",
-    "meeting",
-    "report",
-    "holiday",
-    "kitchen",
-    "update",
-    "music",
-    "travel",
-    "school",
-    "paper",
-]
 
 
 def sample(text: str, family: str = "", label: Label = Label.HAM) -> Sample:
