@@ -45,7 +45,7 @@ class NextHop:
         self.at_mail, self.at_data, self.hangs_up, self.waits = "", "", False, None
 
     async def handle_MAIL(self, server: SMTP, session: Any, envelope: Any, address: str, options: list[str]) -> str:
-        envelope.mail_from = "" if address == "<>" else address
+        envelope.mail_from = address
         return self.at_mail or "250 ok"
 
     async def handle_RCPT(self, server: SMTP, session: Any, envelope: Any, address: str, options: list[str]) -> str:
@@ -62,7 +62,7 @@ class NextHop:
             await asyncio.to_thread(self.waits.wait, 20)
         if not self.at_data:
             login = session.auth_data.login.decode() if session.auth_data else ""
-            self.mails.append(Taken(envelope.mail_from, list(envelope.rcpt_tos), envelope.content, login))
+            self.mails.append(Taken(envelope.mail_from.strip("<>"), list(envelope.rcpt_tos), envelope.content, login))
         return self.at_data or "250 taken"
 
     def authenticate(
