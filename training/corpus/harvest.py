@@ -14,6 +14,7 @@ from training.corpus.clones import Blob
 from training.corpus.manifest import Source, Take
 from training.corpus.split import Seen, body_key
 
+_ACTION = re.compile(r"action|button|link|confirm|verify|sign-in|view|reset|cta")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?=[-_.@]|$)")
 
 
@@ -82,11 +83,19 @@ def _mails_of(take: Take, texts: catalogues.Texts) -> Iterator[tuple[str, str, s
         if match := pattern.search(key):
             part = (match.groupdict().get("part") or "").lower()
             subjects, bodies = parts.setdefault(match["mail"], ([], []))
-            (subjects if "subject" in part or "title" in part else bodies).append(text.strip())
+            is_subject = "subject" in part or "title" in part
+            (subjects if is_subject else bodies).append(_linked(part, text.strip()))
     for name, (subjects, bodies) in parts.items():
         if bodies:
             joint = "<br>\n<br>\n" if any(map(dressing.is_markup, bodies)) else "\n\n"
             yield name, (subjects or [""])[0], joint.join(bodies)
+
+
+def _linked(part: str, text: str) -> str:
+    """The label of a button with a link behind it: the link itself is in the program, not in the text."""
+    if _ACTION.search(part) and len(text) < 60 and text == placeholders.emptied(text):
+        return f"{text.rstrip(' :.')}: {{{{url}}}}"
+    return text
 
 
 def _found(octets: bytes, take: Take, language: str, family: str, text: str) -> Iterator[Found]:
