@@ -10,12 +10,17 @@ from functools import cache
 from gateway.checks import ALL_SIGNALS
 from gateway.pipeline.verdict import PRIOR
 from gateway.sentences import LANGUAGES, sentences
+from gateway.sentences.phrases import said
 
 _HOLE = "{detail}"
+_TRIAL = "A rule on trial would "  #: what a rule in shadow says before its own sentence
 
 
 def in_language(signal: str, sentence: str, language: str) -> str:
     """The same reason in another language; as it is where no template of its signal fits (a rule's own sentence)."""
+    if sentence.startswith(_TRIAL):
+        head, colon, because = sentence.partition(": ")
+        return said(language, f"{head}{colon}{{0}}").replace("{0}", because)
     templates = _templates().get(signal)
     wanted = templates.get(language) if templates else None
     if templates is None or wanted is None:

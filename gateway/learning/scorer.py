@@ -72,7 +72,7 @@ class ModelScorer:
         return word_parts(self._artefact.bayes, view, extract(view))
 
     def leaning(self, view: MailView, *, use_language: bool) -> float:
-        """What the models say of a whole mail, in nats; not cut at their bounds, where no sentence would do anything."""
+        """What the models say of a whole mail in nats, not cut at their bounds: there no sentence would do anything."""
         features = extract(view)
         bayes, stack = self._artefact.bayes, self._artefact.stack
         raw = bayes.raw(features)

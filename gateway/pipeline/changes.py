@@ -175,8 +175,10 @@ def _without_host(message: Message, host: str) -> bytes:
 
 
 def _addresses(content: ContentFacts, host: str) -> list[str]:
-    """As written, the longest first."""
-    return sorted({url.raw for url in content.urls if url.host == host}, key=len, reverse=True)
+    """As written, the longest first; one that was found in the text may have no scheme there."""
+    found = {url.raw for url in content.urls if url.host == host}
+    found |= {url.raw.removeprefix("http://") for url in content.urls if url.host == host and url.source == "text"}
+    return sorted(found, key=len, reverse=True)
 
 
 def _encoded(body: bytes, part: Part) -> bytes:
