@@ -92,7 +92,8 @@ class _Unit:
             suspend(txn, ended.login, chain.PROGRAM, ended.suspend, self._now_ms)
         row = self._trace(tuple(outcomes))
         trace.put(txn, row)
-        return Outcome(ended.action, row.category, row)
+        number = ended.facts.message.headers.text("Message-ID")[:300]
+        return Outcome(ended.action, row.category, row, number)
 
     @property
     def _now_ms(self) -> int:
