@@ -12,7 +12,7 @@ from tests.support.letters import letter
 HOSTILE = (
     *("50 ARC sets, 25 MB body", "a From of dots", "100,000 header lines", "3,000 MIME levels", "100,000 attachments"),
     *("25 MB of base64", "10 MB of uuencode", "1 MB of combining marks", "1 MB of U+FDFA", "5 MB of nested <div>"),
-    *("digits of an entity", "<![foo bar", "base64 pages, twenty", "sixty zips of 10,000 zips", "a zip bomb of 1 GB"),
+    *("digits of an entity", "<![foo bar", "twenty large pages", "forty zips of 9,000 zips", "a zip bomb of 1 GB"),
     *("a PDF of 8 MB of /URI (", "an attached page of base64", "four RGBA PNGs of 16 megapixels"),
     "four PNGs full of finder patterns",
 )
