@@ -25,7 +25,7 @@ from store.message.mime import parse_message
 from store.message.model import Message, Part
 
 LINKS, FILES = 6, 4  #: changes of a kind that are thought of
-TEXT_OCTETS = 1_000_000  #: of a text part that is written anew
+TEXT_OCTETS = 500_000  #: a text part of as many or more is not written anew
 
 #: Fields a mail could have come without, by the start of the signals that speak of them.
 _FIELDS = {
@@ -166,6 +166,8 @@ def _without_host(message: Message, host: str) -> bytes:
         if part.children or part.message is not None or not part.type.startswith("text/"):
             continue
         body = decode_part(message, part, TEXT_OCTETS)
+        if len(body) == TEXT_OCTETS:
+            continue  # there may be more, which must not be lost: the link stays, and nothing is claimed
         written = body
         for needle in needles:
             written = written.replace(needle, b"")

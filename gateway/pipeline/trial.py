@@ -1,13 +1,16 @@
 """Judging a mail that was changed, to say what would have become of it. Nothing is claimed that was not judged."""
 
+import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.pipeline.changes import Change, applied
 from gateway.pipeline.facts import DataFacts
 from gateway.pipeline.verdict import Action, Verdict
 
 READINGS = 48  #: mails judged for one answer, at most
+SECONDS = 10.0  #: after which no further mail is judged; a large one takes long to read
 ALONE = 16  #: changes that are tried alone
 ALTERNATIVES = 3  #: single changes that would each do, which are named
 
@@ -29,12 +32,13 @@ class _Trial:
     rejudge: Rejudge
     facts: DataFacts
     left: int = READINGS
+    until: float = field(default_factory=lambda: time.monotonic() + SECONDS)
 
     async def of(self, changes: Sequence[Change]) -> Verdict | None:
         """The verdict of the changed mail; None when it cannot be made, or no reading is left."""
-        if self.left <= 0:
+        if self.left <= 0 or time.monotonic() > self.until:
             return None
-        changed = applied(self.facts, changes)
+        changed = await asyncio.to_thread(applied, self.facts, changes)
         if changed is None:
             return None
         self.left -= 1

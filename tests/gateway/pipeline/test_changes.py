@@ -158,3 +158,8 @@ async def test_a_mail_is_never_judged_more_often_than_allowed() -> None:
 
     assert await alternatives(rejudge, facts, [Change("sentence", text) for text in sentences]) == ()
     assert 24 <= asked <= READINGS
+
+
+async def test_a_large_mail_is_not_cut_and_nothing_is_claimed() -> None:
+    facts = seen(simple(b"Pay at http://bad.test/pay now. " + b"lorem ipsum " * 50_000, "7bit", "text/plain"))
+    assert applied(facts, [Change("link", "bad.test")]) is None
