@@ -12,7 +12,6 @@ import msgspec
 from gateway.sentences import LANGUAGES
 from gateway.settings import Config, Domain, Limits
 from gateway.settings.outbound import check_outbound
-from gateway.settings.patterns import bounded
 from store.blob.places import check_blobs_url, folder_of
 from store.kv.opening import check_url, path_of
 
@@ -158,9 +157,6 @@ def _check_outbound(config: Config) -> None:
         host_and_port(config.outbound.relay)
     try:
         check_outbound(config.outbound, config.dlp)
-        for rule in config.dlp:
-            if rule.pattern:
-                bounded(rule.pattern)
     except ValueError as error:
         raise ConfigError(str(error)) from error
     for name, domain in config.domain.items():

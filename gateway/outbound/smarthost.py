@@ -7,7 +7,7 @@ has. All recipients are named before any octet goes; when one is refused, nobody
 import asyncio
 import ssl
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import aiosmtplib
@@ -29,7 +29,7 @@ class SmartHost:
     hostname: str  #: ours, for EHLO
     tls: str = "try"  #: "try", "starttls", "implicit", "none"
     user: str = ""
-    password: str = ""
+    password: str = field(default="", repr=False)
     ca_file: Path | None = None
     relay_s: float = 120.0  #: for everything together
 

@@ -5,6 +5,8 @@ from typing import Literal
 
 import msgspec
 
+from gateway.settings.patterns import BadPattern, bounded
+
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 
@@ -67,3 +69,7 @@ def check_outbound(outbound: Outbound, dlp: tuple[DlpRule, ...]) -> None:
             raise ValueError(f"dlp: {rule.name}: write one of find, words and pattern")
         if rule.at_least < 1 or len(rule.words) > 100 or any(not 2 <= len(word) <= 100 for word in rule.words):
             raise ValueError(f"dlp: {rule.name}: at_least is 1 or more, and words have 2 to 100 characters")
+        try:
+            bounded(rule.pattern or "x")
+        except BadPattern as error:
+            raise ValueError(f"dlp: {rule.name}: the pattern {error}") from error
