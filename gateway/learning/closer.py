@@ -100,7 +100,7 @@ def recalled(row: Trace, octets: bytes, protected: Protected) -> DataFacts:
         ReceptionId(row.id),
         Peer(ip_address(row.ip), 0, row.helo, row.tls),
         row.mail_from or None,
-        tuple(Recipient(copy.address) for copy in row.outcomes if copy.action != "trap"),
+        tuple(Recipient(copy.address, copy.account) for copy in row.outcomes if copy.action != "trap"),
         datetime.fromtimestamp(row.received_ms / 1000, UTC),
     )
     auth = msgspec.json.decode(row.auth, type=AuthResults)

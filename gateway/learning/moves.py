@@ -1,13 +1,14 @@
 """What people say by moving mail: into Junk it is spam, out of Junk it is wanted, by that person.
 
 Protocols tell about moves after their commit and do not wait. A mail without a reception id never came through the
-gate, and nothing is learned from it; nor from moves to Trash, which say nothing about why. One account has so many
-labels a day, so that a stolen password or a wild mail program cannot teach everybody.
+gate, and nothing is learned from it; nor from moves to Trash, which say nothing about why. The keywords $Junk and
+$NotJunk say the same as a move.
 """
 
 import asyncio
 
 import structlog
+from msgspec.structs import replace
 
 from gateway.learning.labels import label_of_octets
 from gateway.learning.opinions import give
@@ -22,15 +23,18 @@ from store.mail import emails
 from store.mail.model import Email
 from store.mail.moves import Moved
 from store.mail.parsing import digest_octets
-from store.schema import expiring, keys
 
 log = structlog.get_logger()
 
-LABELS_A_DAY = 200  #: of one account
 WAITING = 1_000  #: moves that are remembered at once
 EMAILS = 200  #: of one move
+_TOLD = {
+    ("move", True): "moved to Junk",
+    ("move", False): "moved out of Junk",
+    ("keyword", True): "marked as junk",
+    ("keyword", False): "marked as no junk",
+}
 _LONGEST = 10 * 1024 * 1024  #: octets of a mail that is read again to learn from it
-_DAY_MS = 86_400_000
 
 
 class Moves:
@@ -86,6 +90,7 @@ class Moves:
             return True
         now_ms = int(self._store.clock() * 1000)
         label = await asyncio.to_thread(label_of_octets, email.reception, octets, is_spam, "", now_ms)
+        label = replace(label, blob=email.blob)
         return await self._store.write(lambda txn: _put(txn, moved, label, now_ms))
 
     async def _sent(self, moved: Moved, email: Email) -> None:
@@ -119,11 +124,7 @@ def _put(txn: StoreTxn, moved: Moved, label: Label, now_ms: int) -> bool:
     account = accounts.get(txn.kv, moved.account)
     if account is None:
         return False
-    day = now_ms // _DAY_MS
-    key = keys.REPUTATION + b"m" + keys.u32(moved.account) + keys.u32(day)
-    if expiring.add_until(txn.kv, key, 1, (day + 1) * _DAY_MS, now_ms) > LABELS_A_DAY:
+    if not give(txn, replace(label, by=account.address, at_ms=now_ms), moved.how):
         return False
-    give(txn, Label(label.id, label.is_spam, account.address, now_ms, label.features, label.schema))
-    what = "moved to Junk" if label.is_spam else "moved out of Junk"
-    chain.record(txn, now_ms, account.address, "mail.label", label.id, what)
+    chain.record(txn, now_ms, account.address, "mail.label", label.id, _TOLD[moved.how, label.is_spam])
     return True

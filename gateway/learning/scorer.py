@@ -1,12 +1,14 @@
-"""The models as the judge asks them: shipped words, local likeness, and the language model's correction."""
+"""The models as the judge asks them: words, what was said here before, and the language model's correction."""
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 from hashlib import blake2b
 
-from gateway.learning.labels import LocalOpinions
-from gateway.learning.likeness import nats
+from gateway.envelope import Recipient
+from gateway.learning.local import LocalOpinions
 from gateway.pipeline.judge import Opinion
 from models.artefact import Artefact
+from models.counters import Commonness
 from models.explain import WordParts
 from models.explain import words as word_parts
 from models.features import Features, extract
@@ -47,14 +49,20 @@ class ModelScorer:
         named = ", ".join(pull.words for pull in pulls if (pull.nats > 0) == (score > 0) and is_readable(pull.words))
         return Opinion(score, named or ("unwanted" if score > 0 else "wanted"))
 
+    async def prepare(self, to: Sequence[Recipient]) -> None:
+        """Have at hand what these recipients and their domains said. Raises StoreUnavailable."""
+        if self._local is not None:
+            await self._local.prepare(to)
+
     def local(self, view: MailView) -> Opinion | None:
         if self._local is None:
             return None
-        found = self._local.likest(self._features(view))
-        if found is None:
-            return None
-        said = "unwanted" if found.is_spam else "wanted"
-        return Opinion(nats(found), f"{found.likeness:.0%} like a mail that {found.by} called {said}")
+        return self._local.everybody(self._features(view), Commonness(self._artefact.bayes.weights))
+
+    def own(self, view: MailView, to: Sequence[Recipient]) -> Mapping[str, Opinion]:
+        if self._local is None:
+            return {}
+        return self._local.own(self._features(view), Commonness(self._artefact.bayes.weights), to)
 
     def language(self, view: MailView, words: Opinion) -> Opinion | None:
         model = self._artefact.language if self._use_language else None

@@ -12,7 +12,7 @@ from typing import Any
 from gateway.config import ConfigError
 from gateway.dns.resolver import Answer, Resolver, Status, failed
 from gateway.envelope import Envelope, Peer, ReceptionId, Recipient
-from gateway.learning.labels import LocalOpinions
+from gateway.learning.local import LocalOpinions
 from gateway.main.services import build_judging, load_model
 from gateway.main.storage import open_store
 from gateway.observe.stages import Stages

@@ -30,7 +30,8 @@ from gateway.dnslists.asking import AskSettings, DnsLists
 from gateway.dnslists.definition import BadList, known_lists, read_list
 from gateway.dnslists.zonefile import BadZoneFile
 from gateway.envelope import Envelope, Peer, Recipient, RelayTarget, reception_id
-from gateway.learning.labels import LocalOpinions, label_of_octets, label_of_view
+from gateway.learning.labels import label_of_octets, label_of_view
+from gateway.learning.local import LocalOpinions
 from gateway.learning.moves import Moves
 from gateway.learning.scorer import ModelScorer
 from gateway.mailauth.authenticate import authenticate

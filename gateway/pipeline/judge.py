@@ -5,7 +5,7 @@ Used by the reception, by ``mailward scan`` and by ``mailward try`` alike, so th
 
 import asyncio
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -13,6 +13,7 @@ from typing import Protocol
 
 import structlog
 
+from gateway.envelope import Recipient
 from gateway.observe.stages import Stages
 from gateway.pipeline.budget import ReadingBudget
 from gateway.pipeline.evidence import Check, Evidence, PureCheck, Signal
@@ -76,7 +77,15 @@ class Scorer(Protocol):
     def words(self, view: MailView) -> Opinion: ...
 
     def local(self, view: MailView) -> Opinion | None:
-        """What this organisation's own labels say; None while there are too few."""
+        """What counts for everybody of this organisation's own labels; None where they say nothing of this mail."""
+        ...
+
+    async def prepare(self, to: Sequence[Recipient]) -> None:
+        """Have at hand what some recipients said; to be awaited before ``own``. Raises StoreUnavailable."""
+        ...
+
+    def own(self, view: MailView, to: Sequence[Recipient]) -> Mapping[str, Opinion]:
+        """By address: what a recipient's own labels and its domain's say, with what counts for everybody."""
         ...
 
     def language(self, view: MailView, words: Opinion) -> Opinion | None:
@@ -134,10 +143,12 @@ class Judge:
 
     async def judge(self, facts: DataFacts, stages: Stages) -> Judgement:
         """Gather all evidence and decide. Never raises for what a mail holds."""
+        policy = self.policy  # another model may take over meanwhile
+        await self._scorer.prepare(facts.envelope.rcpt_to)
         asked = [asyncio.ensure_future(ask(check, facts)) for check in self._awaiting]
         loop = asyncio.get_running_loop()
         try:
-            evidence, words = await loop.run_in_executor(self._threads, self._compute, facts, stages)
+            evidence, words, own = await loop.run_in_executor(self._threads, self._compute, facts, stages)
             if asked:
                 with stages.measure("sources"):
                     for found in await asyncio.gather(*asked):
@@ -145,38 +156,54 @@ class Judge:
         finally:
             for task in asked:  # the client left: nobody waits for the answers
                 task.cancel()
-        verdict = decide(evidence, self.policy, self._scorer.model_ids)
+        verdict = decide(evidence, policy, self._scorer.model_ids)
         needs_reading = words is not None and self._scorer.has_language and self._is_in_doubt(verdict, evidence)
         if needs_reading and words is not None:
             with stages.measure("language"):
                 evidence.extend(await self._read(facts.view, words))
-            verdict = decide(evidence, self.policy, self._scorer.model_ids)
-        book = self.policy.by_recipient
+            verdict = decide(evidence, policy, self._scorer.model_ids)
+        book = policy.by_recipient
         if book is None:
             return Judgement(verdict, tuple(evidence), needs_reading)
         with stages.measure("policy"):
             if book.is_quick:
-                ruled = book.judge(facts, evidence, verdict, self.policy)
+                ruled = book.judge(facts, evidence, verdict, policy, own)
             else:
-                ruled = await loop.run_in_executor(self._threads, book.judge, facts, evidence, verdict, self.policy)
+                ruled = await loop.run_in_executor(self._threads, book.judge, facts, evidence, verdict, policy, own)
         return Judgement(ruled.verdict, tuple(evidence), needs_reading, ruled)
 
-    def _compute(self, facts: DataFacts, stages: Stages) -> tuple[list[Evidence], Opinion | None]:
+    def _compute(
+        self, facts: DataFacts, stages: Stages
+    ) -> tuple[list[Evidence], Opinion | None, Mapping[str, Evidence]]:
         with stages.measure("checks"):
             evidence = ask_pure(self._pure, facts)
             evidence += [Evidence(CHECK_FAILED, f"reading {what}") for what in facts.content.broken]
         with stages.measure("words"):
             words = self._guard("words", lambda: self._scorer.words(facts.view))
             local = self._guard("local", lambda: self._scorer.local(facts.view))
+            own = self._own(facts)
+        if isinstance(own, Evidence):
+            evidence, own = [*evidence, own], {}
         if isinstance(words, Evidence):
-            return [*evidence, words], None
+            return [*evidence, words], None, own
         if words is not None:
             evidence.append(Evidence(WORDS, words.detail, words.log_odds))
         if isinstance(local, Evidence):
             evidence.append(local)
         elif local is not None:
             evidence.append(Evidence(LOCAL, local.detail, local.log_odds))
-        return evidence, words
+        return evidence, words, own
+
+    def _own(self, facts: DataFacts) -> Mapping[str, Evidence] | Evidence:
+        """What stands for ``LOCAL`` for single recipients; evidence of a failure when that breaks down."""
+        try:
+            found = self._scorer.own(facts.view, facts.envelope.rcpt_to)
+            if not all(math.isfinite(each.log_odds) for each in found.values()):
+                raise ValueError("log-odds that are no number")
+        except Exception as error:  # as in ``_guard``
+            log.error("model.failed", model="own", error=repr(error), exc_info=error)
+            return Evidence(CHECK_FAILED, "model own")
+        return {address: Evidence(LOCAL, each.detail, each.log_odds) for address, each in found.items()}
 
     def _is_in_doubt(self, verdict: Verdict, evidence: Sequence[Evidence]) -> bool:
         # A lure that already sums to almost certain needs no reading; one that looks harmless does.

@@ -1,6 +1,6 @@
 """Rules beside the sum: what a single signal decides whatever the rest says, and what people wrote for some mail."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -62,6 +62,16 @@ class ByRecipient(Protocol):
         """Whether ``judge`` takes less time than handing it to a thread."""
         ...
 
-    def judge(self, facts: DataFacts, evidence: Sequence[Evidence], general: Verdict, policy: Policy) -> Ruled:
-        """A verdict for each recipient. Pure, bounded; never raises for what a mail holds."""
+    def judge(
+        self,
+        facts: DataFacts,
+        evidence: Sequence[Evidence],
+        general: Verdict,
+        policy: Policy,
+        own: Mapping[str, Evidence],
+    ) -> Ruled:
+        """A verdict for each recipient; ``own`` is what single ones learned, in place of what everybody did.
+
+        Pure, bounded; never raises for what a mail holds.
+        """
         ...

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from gateway.checks.lists import ALLOWED, BLOCKED
 from gateway.pipeline.evidence import Evidence
 from gateway.pipeline.facts import DataFacts
+from gateway.pipeline.judge import LOCAL
 from gateway.pipeline.rules import NEVER_MILDER, SET_ASIDE, Ruled, Share
 from gateway.pipeline.verdict import Action, Policy, Reason, Thresholds, Verdict, decide
 from gateway.policy.rule import SAID, Rule
@@ -19,6 +20,7 @@ from store.policy.entries import PolicyEntry, counter_name
 
 COUNTED_AS = "rule\x00"  #: before a rule's name where its hits are counted
 QUICK_RULES = 20  #: so many are asked in a tenth of a millisecond
+NOTHING: Mapping[str, Evidence] = {}
 NOT_TAKEN = frozenset({Action.DEFER, Action.REJECT})
 
 
@@ -46,6 +48,7 @@ class Standing:
     thresholds: Thresholds | None = None
     is_blocked: bool = False
     is_allowed: bool = False
+    own: Evidence | None = None  #: what this recipient's labels say, in place of everybody's
 
 
 @dataclass(slots=True)
@@ -77,13 +80,20 @@ class Book:
     def is_quick(self) -> bool:
         return len(self.rules) <= QUICK_RULES and not self.asked.language
 
-    def judge(self, facts: DataFacts, evidence: Sequence[Evidence], general: Verdict, policy: Policy) -> Ruled:
+    def judge(
+        self,
+        facts: DataFacts,
+        evidence: Sequence[Evidence],
+        general: Verdict,
+        policy: Policy,
+        own: Mapping[str, Evidence] = NOTHING,
+    ) -> Ruled:
         """A verdict for each recipient. Pure; bounded by rules times recipients."""
         entries = facts.history.entries
-        if not (entries or self.rules or self.thresholds.own):
+        if not (entries or self.rules or self.thresholds.own or own):
             return Ruled(general, general)
         to = [r.address for r in facts.envelope.rcpt_to if not r.is_trap] or [""]
-        return self.decide(sight_of(facts, evidence, self.asked), evidence, general, policy, to, entries)
+        return self.decide(sight_of(facts, evidence, self.asked), evidence, general, policy, to, entries, own)
 
     def decide(
         self,
@@ -93,6 +103,7 @@ class Book:
         policy: Policy,
         to: Sequence[str],
         entries: Sequence[PolicyEntry] = (),
+        own: Mapping[str, Evidence] = NOTHING,
     ) -> Ruled:
         """The same for a mail that may only be told."""
         case = _Case(sight, evidence, policy, {Standing(): general})
@@ -100,7 +111,7 @@ class Book:
         for address in to:
             mine = [entry for entry in entries if entry.concerns(address)]
             case.hits.update(dict.fromkeys(counter_name(e.kind, e.subject, e.scope) for e in mine))
-            standing = self._standing(address, mine)
+            standing = self._standing(address, mine, own.get(address))
             found[address] = self._ruled(case, address, standing), standing.thresholds
         shares = settled([Share(address, verdict) for address, (verdict, _) in found.items()])
         hardest = max(shares, key=lambda share: share.verdict.action)
@@ -114,7 +125,7 @@ class Book:
             case.is_waved_through,
         )
 
-    def _standing(self, address: str, mine: Sequence[PolicyEntry]) -> Standing:
+    def _standing(self, address: str, mine: Sequence[PolicyEntry], learned: Evidence | None) -> Standing:
         """Entries for everybody are in the evidence already. A block entry wins over any allow entry."""
         is_blocked = any(e.kind == "block" for e in mine)
         own = self.thresholds.of(address)
@@ -122,6 +133,7 @@ class Book:
             own,
             any(e.kind == "block" and e.scope for e in mine),
             not is_blocked and any(e.kind == "allow" and e.scope for e in mine),
+            learned,
         )
 
     def _ruled(self, case: _Case, address: str, standing: Standing) -> Verdict:
@@ -150,6 +162,8 @@ class Book:
 def _decided(case: _Case, standing: Standing) -> Verdict:
     """The verdict by the evidence and thresholds of some recipients."""
     evidence = list(case.evidence)
+    if standing.own is not None:
+        evidence = [*(item for item in evidence if item.signal is not LOCAL), standing.own]
     if standing.is_blocked:
         evidence = [item for item in evidence if item.signal is not ALLOWED]
         evidence.append(Evidence(BLOCKED))

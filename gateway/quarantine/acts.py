@@ -58,7 +58,7 @@ class Quarantine:
                     job = relay_job(txn, reception, held.mail_from, copy.address, copy.relay, held.blob, now_ms)
                     jobs.put(txn, job)
             if label is not None:
-                give(txn, label)
+                give(txn, label, "release")
             what = "learned as wanted" if learn else ""
             chain.record(txn, now_ms, by, "quarantine.release", reception, what, people=[c.address for c in moved])
             return moved
@@ -78,7 +78,7 @@ class Quarantine:
         def body(txn: StoreTxn) -> list[HeldCopy]:
             moved = quarantine.settle(txn, reception, DELETED, by, now_ms, _chosen(addresses))
             if label is not None:
-                give(txn, label)
+                give(txn, label, "delete")
                 if self._reports_spam:
                     jobs.put(txn, report_job(txn, reception, held.blob, now_ms))
             what = "learned as unwanted" if learn else ""

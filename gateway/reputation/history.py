@@ -224,6 +224,12 @@ def confirm(txn: StoreTxn, who: Names, now_ms: int, *, is_spam: bool, before: bo
         standing.add(txn, of, name, now_ms, **more)
 
 
+def retract(txn: StoreTxn, who: Names, now_ms: int, *, is_spam: bool) -> None:
+    """Take back what a person said about a mail of this sender: at most four rows."""
+    for of, name in who.each():
+        standing.add(txn, of, name, now_ms, **{"bad" if is_spam else "good": -1.0})
+
+
 def network_of(ip: IPv4Address | IPv6Address) -> bytes:
     """The /24 or /56 a host lies in, which is what a sender of spam rents; empty for addresses that are not global."""
     if ip.is_loopback or ip.is_link_local or ip.is_unspecified:

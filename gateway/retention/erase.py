@@ -158,18 +158,18 @@ def _kept_mail(txn: Either, who: Person, after: bytes) -> Step:
 def _labels(txn: Either, who: Person, after: bytes) -> Step:
     """What was learned from their mail goes; what they said about others' mail is nobody's word any more."""
     step = Step()
-    for key, row in _rows(txn, keys.LABEL + b"i", after, step):
+    for _, row in _rows(txn, keys.LABEL + b"i", after, step):
         label = labels.read_label(row)
         of_trace = txn.kv.get(keys.TRACE + label.id.encode()) or b""
         of_held = txn.kv.get(keys.HELD + label.id.encode()) or b""
         if who.is_in(of_trace) or who.is_in(of_held):
             step.erased += 1
             if isinstance(txn, StoreTxn):
-                txn.kv.delete(key)
+                labels.remove(txn, label)
         elif who.is_same(label.by):
             step.erased += 1
             if isinstance(txn, StoreTxn):
-                labels.rewrite(txn, replace(label, by=""))
+                labels.rename(txn, label, "")
     return step
 
 

@@ -10,7 +10,7 @@ from store.audit import chain
 from store.blob.contract import Staged
 from store.changes.engine import StoreTxn
 from store.labels import rows as labels
-from store.labels.rows import Label
+from store.labels.rows import EVERYBODY, Label
 from store.policy import traps
 from store.queue import jobs
 
@@ -26,7 +26,7 @@ def spring(
         traps.hit(txn, name, now_ms)
     if not campaign.is_first(txn, view, now_ms):
         return
-    labels.put(txn, label)
+    labels.put(txn, label, (EVERYBODY,))
     chain.record(txn, now_ms, chain.PROGRAM, "trap.learn", label.id, sprung[0].address)
     if report is not None:
         jobs.put(txn, report_job(txn, label.id, txn.keep(report), now_ms))

@@ -14,3 +14,4 @@ class Moved:
     emails: tuple[EmailId, ...]
     source_role: str
     target_role: str
+    how: str = "move"  #: or "keyword": they said so without moving it

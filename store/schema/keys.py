@@ -56,7 +56,11 @@ j      j D id                              Job that was given up
 r      r c kind name                       Standing of an address, domain, network or signer; ends by itself
 r      r w digest                          who was written to, by digest of the Message-ID; ends by itself
 r      r kind ...                          rate limits, greylisting, people's moves of a day; they end by themselves
-k      k id                                Label: what a person or a trap said about a mail
+k      k i id 00 person                    Label: what a person or a trap said about a mail (person: digest, 8 octets)
+k      k s seq                             id 00 person: labels in the order they were made
+k      k o scope seq                       id 00 person: what counts for a person, a domain, everybody (store/labels)
+k      k b scope digest id 00 person       "": near copies share digests
+k      k v scope, k n scope                counter: how often a label came or went; how many there are
 f      f digest                            fingerprint of a campaign seen by a trap
 s      s token                             console session
 p      p kind subject [00 scope]           policy entries made by people (block, allow)

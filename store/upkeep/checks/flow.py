@@ -164,14 +164,10 @@ def readable(read: Callable[[bytes], S]) -> RowCheck:
 
 
 def check_label(look: Look, key: bytes, value: bytes) -> Iterator[Finding]:
-    """By id: a label; by number: the id of one."""
-    if key[1:2] == b"i":
-        labels.read_label(value)
-    elif key[1:2] == b"s" and len(key) == 10:
-        if not look.has(keys.LABEL + b"i" + value):
-            yield Finding(f"label {keys.read_u64(key[2:])}", "names an opinion that is gone", key, _DROP, delete(key))
-    else:
-        raise ValueError("a label of an unknown kind")
+    """An opinion can be read; what orders opinions, or finds them, leads to one."""
+    fault = labels.fault_of(look.view.kv, key, value)
+    if fault:
+        yield Finding(f"label {key[2:].hex()}", fault, key, _DROP, delete(key))
 
 
 def eight_octets(look: Look, key: bytes, value: bytes) -> Iterator[Finding]:

@@ -2,13 +2,14 @@
 
 import asyncio
 
-from gateway.learning.labels import LocalOpinions, label_of_octets, label_of_view
+from gateway.learning.labels import label_of_octets, label_of_view
 from gateway.learning.likeness import Likest
+from gateway.learning.local import LocalOpinions
 from models.features import SCHEMA, extract
 from models.view import view_of
 from store.changes.engine import Store
 from store.labels import rows as labels
-from store.labels.rows import Label
+from store.labels.rows import EVERYBODY, Label
 from store.message.mime import parse_message
 from tests.support.facts import mail
 from tests.support.mail_store import START_MS as NOW
@@ -18,7 +19,7 @@ OFFER = mail(" ".join(WORDS)).replace("\n", "\r\n").encode()
 
 
 async def say(store: Store, label: Label) -> None:
-    await store.write(lambda txn: labels.put(txn, label))
+    await store.write(lambda txn: labels.put(txn, label, (EVERYBODY,)))
 
 
 def likest(opinions: LocalOpinions, octets: bytes = OFFER) -> Likest | None:

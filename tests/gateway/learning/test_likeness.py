@@ -4,7 +4,19 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gateway.learning.likeness import ALIKE, FULL_NATS, LabelledSketches, Likest, nats, sketch
+from gateway.learning.likeness import (
+    ALIKE,
+    FULL_NATS,
+    MOST_NATS,
+    SAME,
+    LabelledSketches,
+    Likest,
+    bands,
+    jaccard,
+    nats,
+    sketch,
+    worth,
+)
 
 RANDOM = np.random.Generator(np.random.PCG64(7))
 
@@ -22,7 +34,7 @@ def varied(original: NDArray[np.uint32], share: float) -> NDArray[np.uint32]:
 
 def test_the_same_mail_is_wholly_alike() -> None:
     known, mail = LabelledSketches(), features()
-    known.add("id", mail, True, "ann")
+    known.add(b"id", mail, True, "ann")
     assert known.likest(mail) == Likest(1.0, True, "ann")
 
 
@@ -31,8 +43,8 @@ def test_near_copies_are_found_among_many(share: float) -> None:
     known = LabelledSketches()
     wanted = features()
     for number in range(400):
-        known.add(f"other{number}", features(), False, "bob")
-    known.add("id", wanted, True, "ann")
+        known.add(b"other%d" % number, features(), False, "bob")
+    known.add(b"id", wanted, True, "ann")
     for _ in range(20):
         found = known.likest(varied(wanted, share))
         assert found is not None
@@ -42,14 +54,14 @@ def test_near_copies_are_found_among_many(share: float) -> None:
 def test_other_mails_are_not_alike() -> None:
     known = LabelledSketches()
     for number in range(300):
-        known.add(f"id{number}", features(), True, "ann")
+        known.add(b"id%d" % number, features(), True, "ann")
     assert [known.likest(features()) for _ in range(50)] == [None] * 50
 
 
-def test_half_a_mail_is_not_enough() -> None:
+def test_a_third_of_a_mail_is_not_enough() -> None:
     known, mail = LabelledSketches(), features()
-    known.add("id", mail, True, "ann")
-    assert [known.likest(varied(mail, 0.5)) for _ in range(20)] == [None] * 20
+    known.add(b"id", mail, True, "ann")
+    assert [known.likest(varied(mail, 0.7)) for _ in range(20)] == [None] * 20
 
 
 def test_the_estimate_is_near_the_likeness() -> None:
@@ -67,9 +79,9 @@ def test_the_estimate_is_near_the_likeness() -> None:
 
 def test_a_short_mail_says_nothing() -> None:
     known, short = LabelledSketches(), features(19)
-    known.add("short", short, True, "ann")
+    known.add(b"short", short, True, "ann")
     assert len(known) == 0
-    known.add("id", features(), True, "ann")
+    known.add(b"id", features(), True, "ann")
     assert known.likest(short) is None
 
 
@@ -79,8 +91,8 @@ def test_nothing_is_alike_to_nothing() -> None:
 
 def test_the_newest_label_of_a_mail_wins() -> None:
     known, mail = LabelledSketches(), features()
-    known.add("id", mail, True, "ann")
-    known.add("id", mail, False, "bob")
+    known.add(b"id", mail, True, "ann")
+    known.add(b"id", mail, False, "bob")
     assert len(known) == 1
     assert known.likest(mail) == Likest(1.0, False, "bob")
 
@@ -88,7 +100,7 @@ def test_the_newest_label_of_a_mail_wins() -> None:
 def test_the_capacity_is_kept_and_the_oldest_forgotten() -> None:
     known, mails = LabelledSketches(capacity=300), [features() for _ in range(450)]
     for number, mail in enumerate(mails):
-        known.add(f"id{number}", mail, number % 2 == 0, "ann")
+        known.add(b"id%d" % number, mail, number % 2 == 0, "ann")
     assert len(known) == 300
     assert [known.likest(mail) for mail in mails[:150]] == [None] * 150
     found = [known.likest(mail) for mail in mails[150:]]
@@ -97,7 +109,12 @@ def test_the_capacity_is_kept_and_the_oldest_forgotten() -> None:
 
 @pytest.mark.parametrize(
     ("likeness", "is_spam", "expected"),
-    [(1.0, True, FULL_NATS), (1.0, False, -FULL_NATS), (ALIKE, True, 0.0), ((1 + ALIKE) / 2, True, FULL_NATS / 2)],
+    [
+        (1.0, True, FULL_NATS),
+        (SAME, False, -FULL_NATS),
+        (ALIKE, True, 0.0),
+        ((SAME + ALIKE) / 2, True, FULL_NATS / 2),
+    ],
 )
 def test_what_a_likeness_is_worth(likeness: float, is_spam: bool, expected: float) -> None:
     assert nats(Likest(likeness, is_spam, "ann")) == pytest.approx(expected)
@@ -105,3 +122,27 @@ def test_what_a_likeness_is_worth(likeness: float, is_spam: bool, expected: floa
 
 def test_a_traps_label_is_worth_half() -> None:
     assert nats(Likest(1.0, True, "trap")) == FULL_NATS / 2
+
+
+@pytest.mark.parametrize(("margin", "expected"), [(0.0, FULL_NATS), (0.5, FULL_NATS), (3.0, 6.0), (50.0, MOST_NATS)])
+def test_a_correction_is_worth_what_the_filter_was_wrong_by(margin: float, expected: float) -> None:
+    assert worth(margin) == expected
+
+
+def test_near_copies_share_a_band_and_other_mails_do_not() -> None:
+    pairs = [(mail := features(), varied(mail, 0.1)) for _ in range(60)]
+    met = [set(bands(one)) & set(bands(other)) for one, other in pairs]
+    assert sum(map(bool, met)) >= 57
+    assert not any(set(bands(one)) & set(bands(features())) for one, _ in pairs)
+
+
+def test_of_a_short_mail_only_equals_share_a_band() -> None:
+    short = features(12)
+    assert bands(short) == bands(short.copy())
+    assert not set(bands(short)) & set(bands(varied(short, 0.1)))
+
+
+def test_likeness_is_exact() -> None:
+    one = np.arange(0, 10, dtype=np.uint32)
+    assert jaccard(one, np.arange(5, 15, dtype=np.uint32)) == pytest.approx(5 / 15)
+    assert jaccard(one, one) == 1.0

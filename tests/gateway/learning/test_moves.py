@@ -7,6 +7,7 @@ import pytest
 from gateway.delivery.commit import Commit
 from gateway.envelope import ReceptionId, Recipient
 from gateway.learning import moves as module
+from gateway.learning import opinions
 from gateway.learning.labels import label_of_view
 from gateway.learning.moves import Moves, opinion_of
 from gateway.observe.stages import Stages
@@ -108,7 +109,7 @@ async def test_a_mail_that_never_came_through_the_gate_teaches_nothing() -> None
 
 
 async def test_one_account_has_so_many_labels_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "LABELS_A_DAY", 2)
+    monkeypatch.setattr(opinions, "LABELS_A_DAY", 2)
     store, bob = await house()
     came = [await come(store, received(bob, number)) for number in range(4)]
     learning = Moves(store)

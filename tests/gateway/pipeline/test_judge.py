@@ -3,11 +3,12 @@
 import asyncio
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pytest
 
+from gateway.envelope import Recipient
 from gateway.observe.stages import Stages
 from gateway.pipeline.evidence import Check, Evidence, PureCheck, Signal
 from gateway.pipeline.facts import DataFacts
@@ -30,6 +31,7 @@ class FakeScorer:
     says_local: float | Exception | None = None
     says_language: Opinion | Exception | None = field(default_factory=lambda: Opinion(3.0, "phish (97%)", "phish"))
     hangs: threading.Event | None = None
+    says_own: dict[str, Opinion] | Exception = field(default_factory=dict)
     model_ids: tuple[str, ...] = ("fake-1",)
     has_language: bool = True
     asked: list[str] = field(default_factory=list)
@@ -44,6 +46,14 @@ class FakeScorer:
         if isinstance(self.says_local, Exception):
             raise self.says_local
         return Opinion(self.says_local, "like another") if self.says_local is not None else None
+
+    async def prepare(self, to: Sequence[Recipient]) -> None:
+        self.asked.append("prepare")
+
+    def own(self, view: MailView, to: Sequence[Recipient]) -> Mapping[str, Opinion]:
+        if isinstance(self.says_own, Exception):
+            raise self.says_own
+        return self.says_own
 
     def language(self, view: MailView, words: Opinion) -> Opinion | None:
         self.asked.append("language")
@@ -128,6 +138,8 @@ BROKEN = {
     "words are sure beyond measure": FakeScorer(-math.inf),
     "likeness raises": FakeScorer(-9.0, KeyError("bad")),
     "likeness gives no number": FakeScorer(-9.0, math.nan),
+    "own opinions raise": FakeScorer(-9.0, says_own=KeyError("bad")),
+    "own opinions give no number": FakeScorer(-9.0, says_own={"maria@example.com": Opinion(math.nan, "?")}),
     "language raises": FakeScorer(0.0, says_language=RuntimeError("bad")),
     "language gives no number": FakeScorer(0.0, says_language=Opinion(math.nan, "?")),
 }
