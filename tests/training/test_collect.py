@@ -96,6 +96,7 @@ def test_the_same_clone_gives_the_same_mails(clone: tuple[Path, str], tmp_path: 
         (Label.HAM, "de", "order", "fixtures/paid"),
         (Label.PHISH, "en", "lure", "fixtures/lure"),
     ]
+    assert [entry.kind for entry, _ in collect.read_collected(tmp_path / "a", {"de"})] == ["order"]
 
 
 def test_templates_become_whole_mails(clone: tuple[Path, str], tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ counts and hashes against datasets/manifest.lock.json, and writes DIR/source/lab
 import hashlib
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +43,18 @@ class Entry(msgspec.Struct, frozen=True):
     key: str
 
 
-def read_collected(root: Path) -> Iterator[tuple[Entry, Mail]]:
-    """The mails that ``collect`` wrote. Raises NotCollected."""
+def read_collected(root: Path, languages: Collection[str] = ()) -> Iterator[tuple[Entry, Mail]]:
+    """The mails that ``collect`` wrote, or those in some languages and of mixed ones. Raises NotCollected.
+
+    Nearly all of them are legitimate: train on the languages that unwanted mail is known in, or the model learns that
+    the others are always wanted.
+    """
     try:
         lines = (root / INDEX).read_bytes().splitlines()
         for line in lines:
             entry = msgspec.json.decode(line, type=Entry)
+            if languages and entry.language not in languages and entry.language != "mul":
+                continue
             octets = (root / entry.path).read_bytes()
             yield entry, Mail(octets, entry.label, entry.source, entry.family)
     except (OSError, msgspec.DecodeError) as error:
