@@ -83,8 +83,9 @@ def explained(row: Trace, policy: Policy, language: str) -> str:
     head = f"{row.id}  {when(row.received_ms)}  from {row.ip} ({row.helo})"
     shown = table("", verdict_of(row), then, language)
     lines = [head, f"  {plain(row.header_from, 70)}  {plain(row.subject, 80)}", shown]
+    signals = {reason.sentence: reason.signal for reason in row.reasons}
     for copy in row.outcomes:
-        why = plain(in_language(copy.rule, copy.why, language), 100)
+        why = plain(in_language(signals.get(copy.why, copy.rule), copy.why, language), 100)
         lines.append(f"  {word(copy.action, language):<10} {copy.address} {copy.relay} {why}".rstrip())
     lines.append("  ms: " + "  ".join(f"{name} {ms:.1f}" for name, ms in row.ms.items()))
     return "\n".join(lines)
