@@ -10,6 +10,7 @@ import click
 
 from gateway.main import (
     compliance_commands,
+    evaluate_commands,
     key_commands,
     people_commands,
     policy_commands,
@@ -151,21 +152,6 @@ def train(ham: Path, spam: Path, out: Path, seed: int, language_model: bool, no_
     sys.exit(run(ham, spam, out, seed=seed, options=options, as_json=as_json))
 
 
-@main.command()
-@click.option("--ham", type=click.Path(path_type=Path, exists=True), required=True, help="Wanted mail.")
-@click.option("--spam", type=click.Path(path_type=Path, exists=True), required=True, help="Unwanted mail.")
-@MODEL
-@JSON
-def evaluate(ham: Path, spam: Path, model: Path | None, as_json: bool) -> None:
-    """Measure a model on mail it was not trained on: accuracy, AUC, recall at few false positives, calibration.
-
-    Example: mailward evaluate --ham ~/Mail/archive --spam ~/Mail/junk --model model
-    """
-    from gateway.main.teaching import evaluate as run
-
-    sys.exit(run(model, ham, spam, as_json=as_json))
-
-
 @main.group()
 def quarantine() -> None:
     """Held mail."""
@@ -269,6 +255,7 @@ def config_example() -> None:
 
 
 ELSEWHERE: tuple[click.Command, ...] = (
+    evaluate_commands.evaluate,
     *(people_commands.user, people_commands.domain, people_commands.alias, people_commands.group),
     *(policy_commands.allow, policy_commands.block, policy_commands.rule, signal_commands.signals),
     *(trap_commands.trap, trap_commands.pyzor, submission_commands.submission, submission_commands.dkim),

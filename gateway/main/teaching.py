@@ -1,6 +1,5 @@
-"""``mailward train`` and ``mailward evaluate``."""
+"""``mailward train``."""
 
-import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -8,7 +7,6 @@ from pathlib import Path
 from gateway.main.failures import told_plainly
 from gateway.observe.log import configure
 from training.main import Options, UnlearnableInput, UnreadableCorpus, bars
-from training.main import evaluate as measure
 from training.main import train as fit
 
 __all__ = ["Options", "train"]
@@ -33,22 +31,4 @@ def train(ham: Path, spam: Path, out: Path, *, seed: int, options: Options, as_j
     for name, measures in card.metrics.items():
         print(f"  {name}: " + "  ".join(f"{measure} {value:.4g}" for measure, value in measures.items()))
     print(f'  use it:  mailward scan --model {out} FILE   or   [model] directory = "{out}" in the configuration')
-    return 0
-
-
-def evaluate(model: Path | None, ham: Path, spam: Path, *, as_json: bool) -> int:
-    """How well a model does on two paths of mail, which it should not have been trained on."""
-    configure("human")
-    with told_plainly():
-        try:
-            found = measure(model, ham, spam, bars())
-        except (UnreadableCorpus, UnlearnableInput) as error:
-            print(f"mailward: {error}", file=sys.stderr)
-            return 2
-    told = {name: dataclasses.asdict(measures) for name, measures in found.items()}
-    if as_json:
-        print(json.dumps(told))
-        return 0
-    for name, measures in told.items():
-        print(f"  {name}: " + "  ".join(f"{key} {value:.4g}" for key, value in measures.items()))
     return 0
