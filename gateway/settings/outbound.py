@@ -18,7 +18,7 @@ class Outbound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ca_file: str = ""  #: PEM file of who may have signed the relay's certificate; empty is whom the system trusts
     relay_s: float = 120.0  #: that handing one mail to the relay may take altogether
     hide_client: bool = True  #: keep the client's name and address out of Received
-    hold: float = 0.90  #: probability from which outgoing mail is held
+    hold: float = 0.85  #: probability from which outgoing mail is held
     refuse: float = 0.995  #: and from which it is refused
     per_hour: int = 500  #: recipients an hour of one account, beyond which it is told to come later; 0 is any number
     per_day: int = 2_000  #: likewise a day

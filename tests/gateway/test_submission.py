@@ -13,6 +13,7 @@ from gateway.delivery.commit import Outcome
 from gateway.dns.zone import Zone, ZoneResolver
 from gateway.envelope import Envelope, Peer, Recipient, reception_id
 from gateway.main.services import Services, build
+from gateway.pipeline.evidence import Evidence, PureCheck
 from gateway.reply import Reply
 from gateway.submission import Submissions
 from store.accounts.login import hash_password
@@ -175,6 +176,16 @@ async def test_a_mail_here_and_elsewhere_is_told_as_one(office: Office, hop: Nex
         ("x@far.example", hop.address),
     ]
     assert row.is_outgoing and row.action == "accept" and hop.mails[0].recipients == ["x@far.example"]
+
+
+async def test_a_check_that_breaks_holds_the_mail(office: Office, hop: NextHop) -> None:
+    def broken(_: object) -> list[Evidence]:
+        raise ZeroDivisionError
+
+    judge = office.out.judge
+    judge._pure = (*judge._pure, PureCheck("broken", broken, frozenset()))
+    reply = await office.send("x@far.example")
+    assert "held" in reply.text and hop.mails == [] and "check.failed" in office.signals()
 
 
 @dataclass(frozen=True)
