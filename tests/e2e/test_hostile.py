@@ -4,6 +4,8 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.test_malformed import stuffed
 from tests.hostile.cases import GROUPS
 from tests.support.gateway import Gateway, serving
@@ -43,6 +45,7 @@ def post(gateway: Gateway, octets: bytes) -> tuple[float, float, int]:
         return greeted, time.monotonic() - started, code
 
 
+@pytest.mark.timeout(400)
 def test_others_are_served_while_hostile_mail_is_judged(tmp_path: Path, dns: str) -> None:
     mails = {name: make() for group in GROUPS.values() for name, make in group.items() if name in HOSTILE}
     assert set(mails) == set(HOSTILE)
