@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 _MOST = 1_000  #: different findings of one kind in one text
 _CARD = re.compile(r"(?<![\w.,])(?=[2-6]\d\d)")  #: where one may begin: behind other numbers, too
 _GROUP = re.compile(r"(\d{2,})(?:[ \u00a0-](?=\d)|)")
+_SHORTEST = 12
 _WIDEST = 19 + 8  #: characters of a card number with its gaps
 _IBAN = re.compile(r"(?<![A-Za-z0-9])(?=([A-Za-z]{2}\d{2}(?:[ \u00a0]?[A-Za-z0-9]){11,32}))")
 _KEY = re.compile(
@@ -73,10 +74,14 @@ def cards(text: str) -> Iterator[str]:
         digits, at, end = "", match.start(), match.start() + _WIDEST
         while len(digits) < 19 and (group := _GROUP.match(text, at, end)) is not None:
             digits, at = digits + group[1], group.end()
-            fits = any(start.match(digits) and len(digits) in lengths for start, lengths in _ISSUERS)
-            if fits and len(set(digits)) > 1 and _luhn(digits):
+            if len(digits) >= _SHORTEST and _is_card(digits):
                 yield digits
                 break
+
+
+def _is_card(digits: str) -> bool:
+    fits = any(start.match(digits) and len(digits) in lengths for start, lengths in _ISSUERS)
+    return fits and len(set(digits)) > 1 and _luhn(digits)
 
 
 def _luhn(digits: str) -> bool:
