@@ -12,7 +12,7 @@ from protocols.jmap.standard import SetArguments, SetOutcome, check_set_size, ch
 from store.changes.engine import AccountTxn
 from store.mail import emails, mailboxes
 from store.mail.model import EmailId, EmailState, MailboxId
-from store.mail.moves import Moved
+from store.mail.moves import Moved, marked
 
 
 async def set_(context: Context, given: dict[str, Any]) -> dict[str, Any]:
@@ -98,7 +98,9 @@ def _update(
         return
     emails.set_keywords(txn, email_id, keywords)
     emails.set_mailboxes(txn, email_id, target)
-    moves.extend(_moved(txn, email_id, frozenset(state.placements), frozenset(target)))
+    filed = list(_moved(txn, email_id, frozenset(state.placements), frozenset(target)))
+    said = marked(txn.account, email_id, state.keywords, keywords)
+    moves.extend(filed or ([said] if said is not None else []))
     outcome.updated[text] = None
 
 

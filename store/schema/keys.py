@@ -70,6 +70,9 @@ y      y h name, y l name                  counter of the mails to a trap; ms of
 v      v day kind signal                   counter: mails of a day (0: altogether) that showed a signal; kind is 1 for unwanted
 h      h case                              Hold: a legal hold (store/retention)
 o      o name                              Rule: how long mail is kept, and when it goes
+z      z m id, z u                         Shelved: a model; InUse: which one judges, which one is on trial
+z      z c id 00 was 00 would              counter: mails by what was done and what the model on trial would have done
+z      z d id 00 reception                 Difference: one of those; ends by itself
 e      e ms key                            "": when the row under the key ends (store/schema/expiring)
 i      i A address                         pseudonym of a person in the audit trail (16 octets)
 i      i P pseudonym                       the address, as long as it may be told
@@ -116,6 +119,7 @@ HOLD = b"h"
 RULE = b"o"
 PSEUDONYM = b"iA"
 PERSON = b"iP"
+MODEL = b"z"
 
 
 def u32(number: int) -> bytes:

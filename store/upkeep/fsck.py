@@ -66,6 +66,7 @@ SPACES: dict[bytes, RowCheck] = {
     keys.RULE: keeping.check_rule,
     keys.PSEUDONYM: keeping.check_person,
     keys.PERSON: keeping.check_person,
+    keys.MODEL: flow.check_model,
     keys.TO_INDEX: searching.check_to_index,
 }
 

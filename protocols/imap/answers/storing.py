@@ -11,6 +11,7 @@ from protocols.imap.session import Done, Selected, Session
 from store.changes.engine import AccountTxn
 from store.mail import emails
 from store.mail.model import EmailState, MailboxId
+from store.mail.moves import marked
 
 
 @dataclass(slots=True)
@@ -32,6 +33,7 @@ async def store_flags(session: Session, state: Selected, command: StoreFlags) ->
     for places in batches(view, spans, session.services.settings.rows_per_read):
         stored = await _store(session, state, places, command)
         refused.extend(place.uid if command.by_uid else place.number for place in stored.refused)
+        _report(session, state, stored)
         for place, before, after in stored.changed:
             if before.modseq <= view.modseq or not command.is_silent:
                 view.own[place.uid] = after.modseq
@@ -39,6 +41,15 @@ async def store_flags(session: Session, state: Selected, command: StoreFlags) ->
         await session.channel.drain()
     code = b"MODIFIED " + numbers.render(refused) if refused else b""
     return Done(code=code, may_expunge=command.by_uid)
+
+
+def _report(session: Session, state: Selected, stored: Stored) -> None:
+    """Tell whoever learns from what people say of their mail."""
+    on_moved = session.services.on_moved
+    for place, before, after in stored.changed if on_moved is not None else ():
+        said = marked(state.account.id, place.email_id, before.keywords, after.keywords)
+        if said is not None and on_moved is not None:
+            on_moved(said)
 
 
 async def _store(session: Session, state: Selected, places: Sequence[Place], command: StoreFlags) -> Stored:

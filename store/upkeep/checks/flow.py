@@ -5,6 +5,7 @@ from typing import TypeVar
 
 import msgspec
 
+from store.artefacts import rows as artefacts
 from store.blob.chunks import shape_of
 from store.blob.contract import BlobId
 from store.kv.contract import StoreError
@@ -168,6 +169,18 @@ def check_label(look: Look, key: bytes, value: bytes) -> Iterator[Finding]:
     fault = labels.fault_of(look.view.kv, key, value)
     if fault:
         yield Finding(f"label {key[2:].hex()}", fault, key, _DROP, delete(key))
+
+
+def check_model(look: Look, key: bytes, value: bytes) -> Iterator[Finding]:
+    """A model can be read, and its files are there."""
+    fault = artefacts.fault_of(key, value)
+    if fault:
+        raise ValueError(fault)
+    if key[:2] == keys.MODEL + b"m":
+        model = artefacts.read_shelved(value)
+        for name, (blob, _) in model.files.items():
+            if not is_whole(look, BlobId(blob)):
+                yield Finding(f"model {model.id}", f"its file {name} is {NOT_WHOLE}", key)
 
 
 def eight_octets(look: Look, key: bytes, value: bytes) -> Iterator[Finding]:

@@ -229,6 +229,19 @@ async def test_moves_are_told_to_whoever_learns(house: House) -> None:
     assert len(house.moved) == 1
 
 
+async def test_junk_keywords_are_told_as_moves_are(house: House) -> None:
+    client, _ = await connect(house)
+    await client.login()
+    await house.deliver(b"Subject: one\r\n\r\n")
+    await client.command(b"SELECT INBOX")
+    for flags in (b"+FLAGS ($Junk)", b"+FLAGS ($Junk)", b"-FLAGS ($Junk)", b"+FLAGS (\\Seen)", b"FLAGS (NonJunk)"):
+        await client.command(b"STORE 1 " + flags)
+    assert [(moved.source_role, moved.target_role, moved.how) for moved in house.moved] == [
+        ("", "junk", "keyword"),
+        ("junk", "", "keyword"),
+    ]
+
+
 async def test_many_mails_are_fetched_in_batches(store: Store) -> None:
     settings = ImapSettings(allow_plaintext_login=True, rows_per_read=3)
     async with open_house(store, settings) as house:

@@ -1,0 +1,1 @@
+"""Models as the store keeps them: which there are, and which one judges."""
