@@ -9,7 +9,9 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.corpus import Mails, written
@@ -52,6 +54,14 @@ RSPAMD_OFF = (
     "surbl",
     "url_redirector",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a peer says of one mail."""
+
+    score: float  #: higher is more like spam
+    is_spam: bool  #: by its own default threshold
 
 
 class PeerFailed(Exception):
@@ -114,8 +124,9 @@ async def _teach_rspamd(controller: int, mails: Mails) -> int:
     return learned + await _all(spam, 8, lambda octets: learn(octets, "/learnspam"))
 
 
-def measure_rspamd(mails: Mails, core: int) -> Measured:
-    """One worker with its Bayes in redis, both on the core, many mails in flight."""
+@contextmanager
+def taught_rspamd(mails: Mails, core: int) -> Iterator[tuple[int, list[int]]]:
+    """One worker with its Bayes in redis, both on the core: its port, and its processes."""
     redis, normal, controller = free_port(), free_port(), free_port()
     with tempfile.TemporaryDirectory() as made, dns_server(Zone.of({})) as dns:
         folder = Path(made)
@@ -132,24 +143,38 @@ def measure_rspamd(mails: Mails, core: int) -> Measured:
                 await_port(port, process, log)
             if asyncio.run(_teach_rspamd(controller, mails)) < len(mails.train) // 2:
                 raise PeerFailed(f"rspamd would not learn: {(folder / 'rspamd.log').read_text()[-2000:]}")
-            asyncio.run(_all(mails.test[:20], 4, lambda octets: _ask_rspamd(normal, octets)))
-            rounds: list[Measured] = []
-            for _ in range(ROUNDS):
-                meter = Meter([kept.pid, server.pid], core)
-                flagged = asyncio.run(_all(mails.test, RSPAMD_IN_FLIGHT, lambda octets: _ask_rspamd(normal, octets)))
-                rounds.append(meter.read(len(mails.test), flagged))
-            return middle(rounds)
+            yield normal, [kept.pid, server.pid]
+
+
+def measure_rspamd(mails: Mails, core: int) -> Measured:
+    """One worker with its Bayes in redis, many mails in flight."""
+    with taught_rspamd(mails, core) as (port, pids):
+        asyncio.run(_all(mails.test[:20], 4, lambda octets: _ask_rspamd(port, octets)))
+        rounds: list[Measured] = []
+        for _ in range(ROUNDS):
+            meter = Meter(pids, core)
+            flagged = asyncio.run(_all(mails.test, RSPAMD_IN_FLIGHT, lambda octets: _ask_rspamd(port, octets)))
+            rounds.append(meter.read(len(mails.test), flagged))
+        return middle(rounds)
+
+
+async def rspamd_told(port: int, octets: bytes) -> Told:
+    """Its score, and whether its action is at least a header."""
+    answer = await _exchange(port, _http(port, "/checkv2", octets))
+    score = re.search(rb'"score":\s*(-?[0-9.]+(?:[eE]-?\d+)?)', answer)
+    if not answer.startswith(b"HTTP/1.1 200") or score is None:
+        raise PeerFailed(f"rspamd answered {answer[:200]!r}")
+    flagged = re.search(rb'"action":"(add header|rewrite subject|reject)"', answer) is not None
+    return Told(float(score[1]), flagged)
 
 
 async def _ask_rspamd(port: int, octets: bytes) -> bool:
-    answer = await _exchange(port, _http(port, "/checkv2", octets))
-    if not answer.startswith(b"HTTP/1.1 200"):
-        raise PeerFailed(f"rspamd answered {answer[:200]!r}")
-    return re.search(rb'"action":"(add header|rewrite subject|reject)"', answer) is not None
+    return (await rspamd_told(port, octets)).is_spam
 
 
-def measure_spamd(mails: Mails, core: int) -> Measured:
-    """One child, local tests only, Bayes taught and not learning on."""
+@contextmanager
+def taught_spamd(mails: Mails, core: int) -> Iterator[tuple[int, list[int]]]:
+    """One child, local tests only, Bayes taught and not learning on: its port, and its process."""
     port = free_port()
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
@@ -168,21 +193,34 @@ def measure_spamd(mails: Mails, core: int) -> Measured:
         command += ["--listen=127.0.0.1", f"--port={port}", "--syslog=stderr", *settings]
         with running(command, log, core) as server:
             await_port(port, server, log)
-            asyncio.run(_all(mails.test[:5], 1, lambda octets: _ask_spamd(port, octets)))
-            meter = Meter([server.pid], core)
-            flagged = asyncio.run(_all(mails.test, SPAMD_IN_FLIGHT, lambda octets: _ask_spamd(port, octets)))
-            return meter.read(len(mails.test), flagged)
+            yield port, [server.pid]
+
+
+def measure_spamd(mails: Mails, core: int) -> Measured:
+    """One child with one mail waiting for it."""
+    with taught_spamd(mails, core) as (port, pids):
+        asyncio.run(_all(mails.test[:5], 1, lambda octets: _ask_spamd(port, octets)))
+        meter = Meter(pids, core)
+        flagged = asyncio.run(_all(mails.test, SPAMD_IN_FLIGHT, lambda octets: _ask_spamd(port, octets)))
+        return meter.read(len(mails.test), flagged)
+
+
+async def spamd_told(port: int, octets: bytes) -> Told:
+    """Its score, and whether it calls that spam."""
+    answer = await _exchange(port, b"CHECK SPAMC/1.5\r\nContent-length: %d\r\n\r\n" % len(octets) + octets)
+    found = re.search(rb"\r\nSpam: (True|False) ; (-?[0-9.]+) /", answer)
+    if b"EX_OK" not in answer[:40] or found is None:
+        raise PeerFailed(f"spamd answered {answer[:200]!r}")
+    return Told(float(found[2]), found[1] == b"True")
 
 
 async def _ask_spamd(port: int, octets: bytes) -> bool:
-    answer = await _exchange(port, b"CHECK SPAMC/1.5\r\nContent-length: %d\r\n\r\n" % len(octets) + octets)
-    if b"EX_OK" not in answer[:40]:
-        raise PeerFailed(f"spamd answered {answer[:200]!r}")
-    return b"\r\nSpam: True" in answer
+    return (await spamd_told(port, octets)).is_spam
 
 
-def measure_bogofilter(mails: Mails, core: int) -> Measured:
-    """One process that is told the names of all mails."""
+@contextmanager
+def taught_bogofilter(mails: Mails, core: int) -> Iterator[Path]:
+    """The folder of its database."""
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         database = folder / "database"
@@ -191,11 +229,13 @@ def measure_bogofilter(mails: Mails, core: int) -> Measured:
             for kind, of in (("-n", ham), ("-s", spam)):
                 names = "\n".join(map(str, sorted(of.iterdir()))).encode()
                 subprocess.run(["bogofilter", "-d", str(database), kind, "-b"], input=names, check=True)
-        tests = folder / "test"
-        tests.mkdir()
-        for number, octets in enumerate(mails.test):
-            (tests / f"{number}.eml").write_bytes(octets)
-        names = "\n".join(map(str, sorted(tests.iterdir()))).encode()
+        yield database
+
+
+def measure_bogofilter(mails: Mails, core: int) -> Measured:
+    """One process that is told the names of all mails."""
+    with taught_bogofilter(mails, core) as database:
+        names = filed(database.parent / "test", mails.test)
         meter = Meter([os.getpid()], core)  # our own time, too, until it has ended: next to nothing
         with on_core(core):
             done = subprocess.run(
@@ -205,6 +245,15 @@ def measure_bogofilter(mails: Mails, core: int) -> Measured:
         if len(lines) != len(mails.test):
             raise PeerFailed(f"bogofilter answered {len(lines)} of {len(mails.test)} mails")
         return meter.read(len(mails.test), sum(line.split()[-2] == "S" for line in lines))
+
+
+def filed(folder: Path, mails: Sequence[bytes]) -> bytes:
+    """The mails as files; their names, a line each, in the order of the mails."""
+    folder.mkdir()
+    names = [folder / f"{number:06d}.eml" for number in range(len(mails))]
+    for name, octets in zip(names, mails, strict=True):
+        name.write_bytes(octets)
+    return "\n".join(map(str, names)).encode()
 
 
 #: Name, programs it needs, and how it is measured.
