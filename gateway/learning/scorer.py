@@ -31,6 +31,12 @@ class ModelScorer:
         self._last: tuple[MailView, Features] | None = None
         self.model_ids: tuple[str, ...] = (artefact.id,)
 
+    def use(self, artefact: Artefact) -> None:
+        """Score with another model from the next mail on; one that is being judged may meet both."""
+        self._scores = {}
+        self._artefact = artefact
+        self.model_ids = (artefact.id,)
+
     @property
     def has_language(self) -> bool:
         return self._use_language and self._artefact.language is not None

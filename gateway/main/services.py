@@ -34,12 +34,16 @@ from gateway.learning.labels import label_of_octets, label_of_view
 from gateway.learning.local import LocalOpinions
 from gateway.learning.moves import Moves
 from gateway.learning.scorer import ModelScorer
+from gateway.learning.shadow import Shadow
+from gateway.learning.shelf import Shelf
 from gateway.mailauth.authenticate import authenticate
 from gateway.mailauth.results import AuthResults
 from gateway.mailauth.settings import AuthSettings
 from gateway.main.sealing import sealer_of
+from gateway.main.shelving import shelf_of
 from gateway.main.storage import open_store
 from gateway.main.submitting import Parts, return_paths_of, smarthost_of, submissions_of
+from gateway.main.submitting import policy_of as outgoing_policy_of
 from gateway.net.clamd_client import ClamdClient
 from gateway.net.pyzor_client import PyzorClient, PyzorSettings
 from gateway.observe.stages import Stages
@@ -113,6 +117,8 @@ class Services:
     tally: Tally
     clock: Clock
     submissions: Submissions
+    shelf: Shelf
+    shadow: Shadow
 
     def begin(self, peer: Peer, mail_from: str | None, to: tuple[Recipient, ...], smtputf8: bool) -> Envelope:
         now = self.clock()
@@ -196,6 +202,13 @@ async def build(
         *(store, logins, recipients, return_paths, relay, judging.scorer, artefact, judging.gatherer.protected),
         *(floors_of(config), judging.pyzor, threads, reading, at_once, clock, announce or journal),
     )
+    out = submissions_of(config, parts)
+
+    def policies(model: Artefact) -> tuple[Policy, Policy]:
+        return policy_of(config, model), outgoing_policy_of(config, model, floors_of(config))
+
+    shelf, shadow = shelf_of(config, store, artefact, judging.scorer, judging.judge, out.judge, policies, threads)
+    await shelf.catch_up()
     return Services(
         config,
         store,
@@ -210,7 +223,9 @@ async def build(
         Moves(store),
         tally,
         clock,
-        submissions_of(config, parts),
+        out,
+        shelf,
+        shadow,
     )
 
 

@@ -199,6 +199,8 @@ def _background(services: Services) -> list[tuple[str, Work]]:
         ("warm", warm),
         ("labels", services.opinions.follow),
         ("moves", services.moves.follow),
+        ("models", services.shelf.follow),
+        ("shadow", services.shadow.follow),
         ("tally", services.tally.follow),
         ("jobs", runner_of(services).run),
         ("index", index),

@@ -127,6 +127,8 @@ class Judge:
         self._threads = threads
         self._language_budget_s = language_budget_s
         self._reading = reading
+        #: Told of every mail judged, and of no other looks; never waits.
+        self.watch: Callable[[DataFacts, Judgement], None] | None = None
 
     def beside(self, known: Sequence[Evidence]) -> "Judge":
         """The same judge without anybody to ask and without a limit on reading; ``known`` is always seen."""
@@ -142,7 +144,13 @@ class Judge:
         )
 
     async def judge(self, facts: DataFacts, stages: Stages) -> Judgement:
-        """Gather all evidence and decide. Never raises for what a mail holds."""
+        """Gather all evidence and decide. Never raises for what a mail holds; raises StoreUnavailable."""
+        judgement = await self._judged(facts, stages)
+        if self.watch is not None:
+            self.watch(facts, judgement)
+        return judgement
+
+    async def _judged(self, facts: DataFacts, stages: Stages) -> Judgement:
         policy = self.policy  # another model may take over meanwhile
         await self._scorer.prepare(facts.envelope.rcpt_to)
         asked = [asyncio.ensure_future(ask(check, facts)) for check in self._awaiting]
