@@ -33,10 +33,13 @@ _CYRILLIC = dict(zip("тТкКмМнНвВпшиѕѡӏӀ", "tTkKmMnHbBnwuswlI", 
 _GREEK = dict(zip("αβγεηικνορστυχωΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "abyenikvopotuxwABEZHIKMNOPTYX", strict=True))
 
 _SPACED = re.compile(r"(?<!\w)[^\W\d_](?:([ ._*·-])[^\W\d_](?=\1|\W|$))(?:\1[^\W\d_](?=\1|\W|$)){2,}(?!\w)")
+#: What every match of it holds. It begins with a sign that is rare, so looking for it first costs a tenth.
+_MAYBE_SPACED = re.compile(r"([ ._*·-])[^\W\d_]\1[^\W\d_]\1")
 #: Possessive and anchored at a word's start, so that a megabyte without a space is still read once.
 _NON_ASCII_WORD = re.compile(r"(?<!\S)[^\s\x80-\U0010ffff]*+[^\x00-\x7f\s]\S*+")
 _GREEK_TO_ARMENIAN = re.compile(r"[\u0370-\u058f]")
 _ONE_SCRIPT = re.compile(r"[^A-Za-z\xc0-\u024f]+")
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
 _SEPARATORS = str.maketrans("", "", " ._*·-")
 
 
@@ -65,10 +68,10 @@ def _best(character: str, plain: list[str]) -> str:
     return min(plain, key=lambda t: (len(t), not t.isalpha(), t.isupper() != upper, t))
 
 
-def _fold_word(word: str, genuine: bool) -> str:
-    folded = word.translate(fold_table())
-    if folded == word:
+def _fold_word(word: str, alike: frozenset[str], genuine: bool) -> str:
+    if alike.isdisjoint(word):
         return word
+    folded = word.translate(fold_table())
     if folded.isascii() and not (genuine and _ONE_SCRIPT.fullmatch(word)):
         return folded
     mixed = any("a" <= c <= "z" or "A" <= c <= "Z" for c in word)
@@ -81,20 +84,28 @@ def _fold(text: str) -> str:
 
     Prose gives itself away by letters nothing Latin looks like; an imitation of Latin has none.
     """
-    letters = _GREEK_TO_ARMENIAN.findall(text, 0, 4_000)
     table = fold_table()
+    alike = frozenset(c for c in beyond_ascii(text) if ord(c) in table)
+    if not alike:
+        return text
+    letters = _GREEK_TO_ARMENIAN.findall(text, 0, 4_000)
     genuine = sum(ord(c) not in table for c in letters) * 10 > len(letters)
-    return _NON_ASCII_WORD.sub(lambda m: _fold_word(m[0], genuine), text)
+    return _NON_ASCII_WORD.sub(lambda m: _fold_word(m[0], alike, genuine), text)
 
 
 def _join_spaced(match: re.Match[str]) -> str:
     return match[0].translate(_SEPARATORS)
 
 
+def beyond_ascii(text: str) -> set[str]:
+    """The characters of a text that are no ASCII, each once."""
+    return set(_BEYOND_ASCII.findall(text))
+
+
 def swap(text: str, table: dict[str, str]) -> str:
-    """``str.translate`` for a large table of which a text uses few entries: ten times as fast."""
+    """``str.translate`` for a large table without ASCII of which a text uses few entries: ten times as fast."""
     if not text.isascii():
-        for character in table.keys() & set(text):
+        for character in table.keys() & beyond_ascii(text):
             text = text.replace(character, table[character])
     return text
 
@@ -110,7 +121,7 @@ def normalise(text: str) -> str:
         text = swap(unicodedata.normalize("NFKC", unstacked(text)), _DROP_INVISIBLE)
         if not text.isascii():
             text = _fold(text)
-    return _SPACED.sub(_join_spaced, text).lower()
+    return (_SPACED.sub(_join_spaced, text) if _MAYBE_SPACED.search(text) else text).lower()
 
 
 #: Accented Latin letters to their base letter, for word hashing only: ``für`` and ``fur`` share a bucket.

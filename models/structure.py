@@ -73,7 +73,7 @@ def _of_links(links: tuple[Link, ...], found: dict[str, None]) -> None:
 
 
 def _of_headers(message: Message, found: dict[str, None]) -> None:
-    for name in {f.name.lower() for f in message.headers.fields}:
+    for name in message.headers.names:
         if name == "list-id":
             found["list:id"] = None
         elif name == "list-unsubscribe":

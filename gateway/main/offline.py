@@ -2,8 +2,6 @@
 
 import asyncio
 import math
-import re
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_address
@@ -19,12 +17,12 @@ from gateway.observe.stages import Stages
 from gateway.pipeline.facts import DataFacts
 from gateway.pipeline.judge import Judgement
 from gateway.settings import Config
+from store.message.fields import scan_block
 from store.message.headers import parse_date
-from store.message.mime import parse_message
-from store.message.model import Headers
+from store.message.model import Headers, Limits
+from store.message.notes import Notes
 
 ID = ReceptionId("offline")
-_EMPTY_LINE = re.compile(rb"\n\r?\n")
 
 
 class NoNetwork:
@@ -98,14 +96,13 @@ class OfflineJudge:
     def __init__(self, config: Config, *, use_dns: bool = False) -> None:
         self._config = config
         self._use_dns = use_dns
-        self._threads = ThreadPoolExecutor(1, "judge")
 
     async def __aenter__(self) -> "OfflineJudge":
         artefact = load_model(self._config)
         self._store = await open_store(None)
         resolver: Resolver | None = None if self._use_dns else NoNetwork()
         opinions: LocalOpinions | None = None
-        self._judging = build_judging(self._config, artefact, self._store, opinions, self._threads, resolver)
+        self._judging = build_judging(self._config, artefact, self._store, opinions, None, resolver)
         self.policy = self._judging.judge.policy
         await asyncio.to_thread(self._judging.scorer.warm_up)
         return self
@@ -113,7 +110,6 @@ class OfflineJudge:
     async def __aexit__(self, *_: object) -> None:
         await self._judging.close()
         await self._store.close()
-        self._threads.shutdown()
 
     async def judge(self, path: str, octets: bytes, told: Told | None = None) -> Judged:
         """Never raises for what a mail holds; what breaks is in ``error``."""
@@ -132,7 +128,7 @@ def envelope_of(octets: bytes, told: Told) -> Envelope:
 
     Without a Return-Path the writer stands for the sender: a file that was never delivered is no bounce.
     """
-    headers = parse_message(_header_of(octets)).headers
+    headers = scan_block(octets, 0, len(octets), Limits(), Notes()).headers
     returned, written = headers.first("Return-Path"), headers.first("From")
     author = next((a.email for a in written.addresses()), "") if written is not None else ""
     sender = told.mail_from or (author if returned is None else returned.text().strip().strip("<>"))
@@ -146,12 +142,6 @@ def envelope_of(octets: bytes, told: Told) -> Envelope:
         tuple(Recipient(address) for address in recipients),
         _date_of(headers),
     )
-
-
-def _header_of(octets: bytes) -> bytes:
-    """A mail up to its first empty line: the judge reads the rest, and once is enough."""
-    found = _EMPTY_LINE.search(octets)
-    return octets[: found.end()] if found is not None else octets
 
 
 def _date_of(headers: Headers) -> datetime:

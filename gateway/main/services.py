@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parseaddr
@@ -254,7 +254,7 @@ def build_judging(
     artefact: Artefact,
     store: Store,
     opinions: LocalOpinions | None,
-    threads: ThreadPoolExecutor,
+    threads: Executor | None,
     resolver: Resolver | None = None,
     reading: ReadingBudget | None = None,
 ) -> Judging:

@@ -1,6 +1,5 @@
 """Gathering the facts of one mail: parse once, look once, authenticate; then everything is known."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from gateway.envelope import Envelope
 from gateway.mailauth.results import AuthResults
 from gateway.observe.stages import Stages
 from gateway.pipeline.facts import DataFacts, Protected
+from gateway.pipeline.run import beside
 from gateway.reputation.facts import SenderHistory
 from models.view import MailView, view_of
 from store.message.mime import parse_message
@@ -27,12 +27,11 @@ class Gatherer:
     authenticate: Authenticate
     remember: Remember
     protected: Protected
-    threads: Executor | None = None
+    threads: Executor | None = None  #: None computes at once: nobody else waits for this thread
 
     async def facts(self, envelope: Envelope, octets: bytes, stages: Stages) -> DataFacts:
         """Everything known about one mail before any check runs. Never raises for what a mail holds."""
-        loop = asyncio.get_running_loop()
-        message, view, content = await loop.run_in_executor(self.threads, _look, octets, stages)
+        message, view, content = await beside(self.threads, _look, octets, stages)
         with stages.measure("auth"):
             auth = await self.authenticate(envelope, message)
         with stages.measure("history"):

@@ -19,7 +19,7 @@ from gateway.pipeline.budget import ReadingBudget
 from gateway.pipeline.evidence import Check, Evidence, PureCheck, Signal
 from gateway.pipeline.facts import DataFacts
 from gateway.pipeline.rules import Ruled
-from gateway.pipeline.run import CHECK_FAILED, ask, ask_pure
+from gateway.pipeline.run import CHECK_FAILED, ask, ask_pure, beside
 from gateway.pipeline.verdict import Policy, Verdict, decide
 from models.view import MailView
 
@@ -154,9 +154,10 @@ class Judge:
         policy = self.policy  # another model may take over meanwhile
         await self._scorer.prepare(facts.envelope.rcpt_to)
         asked = [asyncio.ensure_future(ask(check, facts)) for check in self._awaiting]
-        loop = asyncio.get_running_loop()
         try:
-            evidence, words, own = await loop.run_in_executor(self._threads, self._compute, facts, stages)
+            if asked and self._threads is None:
+                await asyncio.sleep(0)  # they ask their questions before this thread is busy
+            evidence, words, own = await beside(self._threads, self._compute, facts, stages)
             if asked:
                 with stages.measure("sources"):
                     for found in await asyncio.gather(*asked):
@@ -177,7 +178,7 @@ class Judge:
             if book.is_quick:
                 ruled = book.judge(facts, evidence, verdict, policy, own)
             else:
-                ruled = await loop.run_in_executor(self._threads, book.judge, facts, evidence, verdict, policy, own)
+                ruled = await beside(self._threads, book.judge, facts, evidence, verdict, policy, own)
         return Judgement(ruled.verdict, tuple(evidence), needs_reading, ruled)
 
     def _compute(

@@ -4,19 +4,28 @@ import asyncio
 import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from typing import Any, TypeVar
+from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 import structlog
 
 from gateway.pipeline.evidence import Check, Evidence, PureCheck, Signal
 
 F = TypeVar("F")
+T = TypeVar("T")
+Given = TypeVarTuple("Given")
 log = structlog.get_logger()
 
 CHECK_FAILED = Signal("check.failed", "A check broke down and could not give its opinion: {detail}")
 CHECK_TIMEOUT = Signal("check.timeout", "A check took too long and was stopped: {detail}")
 
 EMITS = frozenset({CHECK_FAILED, CHECK_TIMEOUT})
+
+
+async def beside(threads: Executor | None, work: Callable[[Unpack[Given]], T], *given: *Given) -> T:
+    """Compute beside the event loop; without threads, at once: where one mail is judged at a time nobody waits."""
+    if threads is None:
+        return work(*given)
+    return await asyncio.get_running_loop().run_in_executor(threads, work, *given)
 
 
 def ask_pure(checks: Sequence[PureCheck[F]], facts: F) -> list[Evidence]:

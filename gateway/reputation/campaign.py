@@ -18,10 +18,12 @@ _SHORTEST = 80  #: letters below which unrelated mails may agree
 _READ = 4_000  #: characters of the normal form
 #: Anchored where a word starts, so that a long run without a space is still read once.
 _MASK = re.compile(r"https?://\S+|www\.\S+|(?<!\S)\S+@\S+|(?<!\w)[^\W\d]*+\d\w*")
-_GREETING = re.compile(
-    r"\b(?:dear|hello|hi|hey|hallo|liebe[rs]?|bonjour|hola|ciao|ola|beste)\s+[^\s,!.]{1,30}(?=[,!.\s])"
-)
+_MASKED = re.compile(r"[\d@]|://|www\.")  #: what each of those holds
+_GREETED = r"(?:dear|hello|hi|hey|hallo|liebe[rs]?|bonjour|hola|ciao|ola|beste)"
+_GREETING = re.compile(rf"\b{_GREETED}\s+[^\s,!.]{{1,30}}(?=[,!.\s])")
+_MAYBE_GREETING = re.compile(rf"{_GREETED}\s")  #: found faster, because a pattern that begins with a letter is
 _NOT_LETTER = re.compile(r"[\W_]+")
+_NOT_ASCII_LETTER = bytes(code for code in range(128) if not chr(code).isalnum())
 
 
 def fingerprint(view: MailView) -> bytes | None:
@@ -31,16 +33,24 @@ def fingerprint(view: MailView) -> bytes | None:
 
 def fingerprint_of(stable: str) -> bytes | None:
     """The same, of a text that ``stable_text`` gave."""
-    text = _NOT_LETTER.sub("", stable)
-    if len(text) < _SHORTEST:
+    if stable.isascii():
+        text = stable.encode("ascii").translate(None, _NOT_ASCII_LETTER)
+        letters = len(text)
+    else:
+        told = _NOT_LETTER.sub("", stable)
+        text, letters = told.encode("utf-8", "replace"), len(told)
+    if letters < _SHORTEST:
         return None
-    return blake2b(text.encode("utf-8", "replace"), digest_size=16, person=b"mailward camp").digest()
+    return blake2b(text, digest_size=16, person=b"mailward camp").digest()
 
 
 def stable_text(view: MailView) -> str:
     """The normal form without what changes from copy to copy: numbers, addresses, links, the greeting's name."""
     text = normalise(view.text[:_READ])  # not the subject, which often names the reader
-    return _GREETING.sub(" ", _MASK.sub(" ", text))
+    words = [_MASK.sub(" ", w) if not w.isalpha() and _MASKED.search(w) else w for w in text.split()]
+    end = " " if text[-1:].isspace() else ""
+    stable = " ".join(words) + end
+    return _GREETING.sub(" ", stable) if _MAYBE_GREETING.search(stable) else stable
 
 
 def is_first(txn: StoreTxn, view: MailView, now_ms: int) -> bool:

