@@ -12,6 +12,7 @@ import msgspec
 from gateway.sentences import LANGUAGES
 from gateway.settings import Config, Domain, Limits
 from gateway.settings.outbound import check_outbound
+from gateway.settings.second_opinion import check_second_opinion
 from store.blob.places import check_blobs_url, folder_of
 from store.kv.opening import check_url, path_of
 
@@ -75,6 +76,7 @@ def _check(config: Config) -> None:
     _check_addresses(config)
     _check_traps(config)
     _check_clamav(config)
+    _check_second_opinion(config)
     _check_outbound(config)
 
 
@@ -180,6 +182,13 @@ def _check_traps(config: Config) -> None:
             raise ConfigError(f"traps.domains: {name!r} is no domain name")
 
 
+def _check_second_opinion(config: Config) -> None:
+    try:
+        check_second_opinion(config.second_opinion)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+
+
 def _check_clamav(config: Config) -> None:
     clamav = config.clamav
     if clamav.socket and clamav.host:
@@ -250,6 +259,7 @@ def _absolute(config: Config, folder: Path) -> Config:
         ),
         tls=replace(config.tls, certificate=at(config.tls.certificate), key=at(config.tls.key)),
         model=replace(config.model, directory=at(config.model.directory)),
+        second_opinion=replace(config.second_opinion, key_file=at(config.second_opinion.key_file)),
         dns=replace(config.dns, zone=at(config.dns.zone)),
         auth=replace(config.auth, seal_key=at(config.auth.seal_key)),
         dnslists=replace(config.dnslists, files={name: at(file) for name, file in config.dnslists.files.items()}),

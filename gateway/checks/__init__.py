@@ -1,7 +1,7 @@
 """What can be seen in a mail: one file a subject, each with its signals, what it emits and its check.
 
-``PURE`` are the checks that only compute; what asks a service (``pyzor``, ``dnslists``, ``clamav``) is built by the
-composition root.
+``PURE`` are the checks that only compute; what asks a service (``pyzor``, ``dnslists``, ``clamav``, ``opinion``) is
+built by the composition root.
 ``ALL_SIGNALS`` is every signal that any check or the runner can emit, and so every line of the weights artefact.
 """
 
@@ -27,6 +27,7 @@ from gateway.checks import (
     lure,
     message_id,
     mime,
+    opinion,
     outbound,
     pyzor,
     received,
@@ -81,6 +82,6 @@ OUTGOING: tuple[PureCheck[DataFacts], ...] = (
 
 ALL_SIGNALS: frozenset[Signal] = frozenset().union(
     *(check.emits for check in PURE),
-    *(pyzor.EMITS, clamav.EMITS, dnslists.EMITS, dlp.EMITS),
+    *(pyzor.EMITS, clamav.EMITS, dnslists.EMITS, dlp.EMITS, opinion.EMITS),
     *(run.EMITS, judge.EMITS, greylist.EMITS, conduct.EMITS),
 )

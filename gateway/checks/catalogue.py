@@ -34,6 +34,7 @@ _FAMILIES = {
     "message_id": "The mail's number",
     "mime": "Structure (MIME)",
     "model": "Models",
+    "opinion": "A second opinion",
     "outbound": "How our own accounts send",
     "pyzor": "Pyzor",
     "received": "The way the mail came",

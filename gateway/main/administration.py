@@ -90,6 +90,10 @@ report = false                        # tell them digests of mail to traps and o
 # [clamav]                            # a virus scanner beside us
 # socket = "/run/clamav/clamd.ctl"
 
+# [second_opinion]                    # a language model elsewhere that sees doubtful mail (docs/second-opinion.md)
+# url = "http://127.0.0.1:11434/v1/chat/completions"
+# model = "NAME"
+
 [store]
 url = ""                              # SQLite in server.data; or "rocksdb:PATH", "postgresql://USER@HOST/DATABASE",
                                       # "foundationdb:PATH?prefix=NAME" (docs/stores.md)

@@ -39,6 +39,7 @@ from gateway.learning.shelf import Shelf
 from gateway.mailauth.authenticate import authenticate
 from gateway.mailauth.results import AuthResults
 from gateway.mailauth.settings import AuthSettings
+from gateway.main.opining import second_reader_of
 from gateway.main.sealing import sealer_of
 from gateway.main.shelving import shelf_of
 from gateway.main.storage import open_store
@@ -166,6 +167,7 @@ async def build(
     threads = ThreadPoolExecutor(1, "judge")
     reading = ReadingBudget(config.model.language_share)
     judging = build_judging(config, artefact, store, opinions, threads, resolver, reading)
+    judging.judge.second = second_reader_of(config, store, clock)
     thresholds = judging.judge.policy.thresholds
 
     def label_of(reception: str, facts: DataFacts, is_spam: bool, by: str, at_ms: int) -> Label:

@@ -93,6 +93,16 @@ class Scorer(Protocol):
         ...
 
 
+class Second(Protocol):
+    """A second opinion on doubtful mail, from somewhere else."""
+
+    def wants(self, probability: float) -> bool: ...
+
+    async def about(self, facts: DataFacts) -> Sequence[Evidence]:
+        """Within its own time. Never raises."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """A verdict with the evidence it was made of."""
@@ -129,6 +139,9 @@ class Judge:
         self._reading = reading
         #: Told of every mail judged, and of no other looks; never waits.
         self.watch: Callable[[DataFacts, Judgement], None] | None = None
+
+        #: Asked about mail that is still in doubt at the end; None asks nobody.
+        self.second: Second | None = None
 
     def beside(self, known: Sequence[Evidence]) -> "Judge":
         """The same judge without anybody to ask and without a limit on reading; ``known`` is always seen."""
@@ -171,6 +184,13 @@ class Judge:
             with stages.measure("language"):
                 evidence.extend(await self._read(facts.view, words))
             verdict = decide(evidence, policy, self._scorer.model_ids)
+        if self.second is not None and self.second.wants(verdict.probability):
+            with stages.measure("opinion"):
+                said = await self.second.about(facts)
+            heard = decide([*evidence, *said], policy, self._scorer.model_ids)
+            if heard.log_odds >= verdict.log_odds:  # it can raise suspicion, whatever its weights say
+                evidence.extend(said)
+                verdict = heard
         book = policy.by_recipient
         if book is None:
             return Judgement(verdict, tuple(evidence), needs_reading)

@@ -20,6 +20,7 @@ PRIOR = Signal("prior", "What mail from strangers looks like on average")
 
 AUTHENTIC = "dmarc.pass"  #: the signal that says whose mail it is, for sure
 HARMFUL = frozenset({"phish", "bec", "malware", "trap"})
+WORDING = ("model.", "opinion.")  #: signals that judge what a mail says
 HABITS = 0.7  #: nats of small oddities that honest bulk senders show, too
 
 
@@ -168,7 +169,7 @@ def only_words_speak_against(evidence: Sequence[Evidence], policy: Policy) -> bo
     against = [(e, nats) for e in evidence if (nats := policy.weights.get(e.signal.name, 0.0) * e.strength) > 0]
     if any(e.signal.category in HARMFUL for e, _ in against):
         return False
-    return math.fsum(nats for e, nats in against if not e.signal.name.startswith("model.")) < HABITS
+    return math.fsum(nats for e, nats in against if not e.signal.name.startswith(WORDING)) < HABITS
 
 
 def by_threshold(probability: float, thresholds: Thresholds) -> Action:

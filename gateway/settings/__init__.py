@@ -4,6 +4,7 @@ import msgspec
 
 from gateway.settings.outbound import DkimKey, DlpRule, Outbound
 from gateway.settings.policy import GroupSettings, RecipientSettings, RuleSettings
+from gateway.settings.second_opinion import SecondOpinion
 
 
 class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -219,6 +220,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pyzor: Pyzor = Pyzor()
     clamav: ClamAv = ClamAv()
     model: Model = Model()
+    second_opinion: SecondOpinion = SecondOpinion()
     limits: Limits = Limits()
     smtp: Smtp = Smtp()
     store: StoreSettings = StoreSettings()

@@ -1,8 +1,8 @@
 """What senders do to a mail so that filters do not read it, done to whole raw mails: letters, words, padding, pictures.
 
 Look-alike letters are drawn from all of UTS #39's table of confusable characters. Our own normal form folds that same
-table, so there is a second set that it does not know: Latin letters with marks and strokes, by their names. Every attack goes through the same
-rewriting as ``CLEAN``, so that only the attack makes a difference.
+table, so there is a second set that it does not know: Latin letters with marks and strokes, by their names. Every
+attack goes through the same rewriting as ``CLEAN``, so that only the attack makes a difference.
 """
 
 import re
