@@ -12,6 +12,7 @@ from gateway.main import (
     compliance_commands,
     evaluate_commands,
     key_commands,
+    model_commands,
     people_commands,
     policy_commands,
     signal_commands,
@@ -132,26 +133,6 @@ def explain(reception: str, config_path: Path, words: bool, as_json: bool) -> No
     sys.exit(run(reception, config_path, words=words, as_json=as_json))
 
 
-@main.command()
-@click.option("--ham", type=click.Path(path_type=Path, exists=True), required=True, help="Wanted mail.")
-@click.option("--spam", type=click.Path(path_type=Path, exists=True), required=True, help="Unwanted mail.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the new model.")
-@click.option("--seed", type=int, default=0)
-@click.option("--language-model", is_flag=True, help="Fine-tune the language model too (20 minutes; training extra).")
-@click.option("--no-composed", is_flag=True, help="Learn from this mail alone, not from the shipped examples as well.")
-@JSON
-def train(ham: Path, spam: Path, out: Path, seed: int, language_model: bool, no_composed: bool, as_json: bool) -> None:
-    """Train a model on your own mail; use it with --model, or model.directory in the configuration.
-
-    Example: mailward train --ham ~/Mail/archive --spam ~/Mail/junk --out model
-    """
-    from gateway.main.teaching import Options
-    from gateway.main.teaching import train as run
-
-    options = Options(composed=not no_composed, language_model=language_model)
-    sys.exit(run(ham, spam, out, seed=seed, options=options, as_json=as_json))
-
-
 @main.group()
 def quarantine() -> None:
     """Held mail."""
@@ -260,6 +241,7 @@ ELSEWHERE: tuple[click.Command, ...] = (
     *(policy_commands.allow, policy_commands.block, policy_commands.rule, signal_commands.signals),
     *(trap_commands.trap, trap_commands.pyzor, submission_commands.submission, submission_commands.dkim),
     *(compliance_commands.retention, compliance_commands.hold, compliance_commands.erase, compliance_commands.audit),
+    *(model_commands.train, model_commands.model, model_commands.labels),
     *(store_commands.store, store_commands.fsck, store_commands.backup, store_commands.restore),
 )
 for command in ELSEWHERE:

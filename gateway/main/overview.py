@@ -11,7 +11,7 @@ SECTIONS = (
     ("What is judged how", ("rule", "allow", "block", "trap", "pyzor", "signals")),
     ("Keeping, erasing, proving", ("retention", "hold", "erase", "audit")),
     ("The store", ("store", "fsck", "backup", "restore")),
-    ("Judging files, and models", ("scan", "try", "train", "evaluate")),
+    ("Judging files, and models", ("scan", "try", "labels", "train", "evaluate", "model")),
 )
 
 #: Longer than any first sentence, so that none is cut; the formatter wraps them.

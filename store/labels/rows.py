@@ -175,12 +175,18 @@ def said_by(view: StoreView, reception: str, by: str) -> Label | None:
 def newest(view: StoreView, limit: int) -> Iterator[Label]:
     """The newest opinions, each mail once, latest first."""
     seen: set[str] = set()
-    for _, tail in view.kv.scan(_ORDER, keys.prefix_end(_ORDER), reverse=True, limit=limit):
-        row = view.kv.get(_OPINION + tail)
-        label = read_label(row) if row is not None else None
-        if label is not None and label.id not in seen:
+    for label in newest_opinions(view, limit):
+        if label.id not in seen:
             seen.add(label.id)
             yield label
+
+
+def newest_opinions(view: StoreView, limit: int | None = None) -> Iterator[Label]:
+    """Everybody's, latest first."""
+    for _, tail in view.kv.scan(_ORDER, keys.prefix_end(_ORDER), reverse=True, limit=limit):
+        row = view.kv.get(_OPINION + tail)
+        if row is not None:
+            yield read_label(row)
 
 
 def after(view: StoreView, seq: int, limit: int = 1_000) -> Iterator[tuple[int, Label]]:

@@ -14,8 +14,11 @@ class UnreadableCorpus(Exception):
     """There is no mail where some was expected, or it cannot be read. The message says what to do."""
 
 
-def read_path(path: Path, label: Label, source: str = "") -> Iterator[Mail]:
-    """Every mail under a path. Raises UnreadableCorpus when there is none, or none that can be read."""
+def read_path(path: Path, label: Label, source: str = "", skipped: list[str] | None = None) -> Iterator[Mail]:
+    """Every mail under a path. Raises UnreadableCorpus when there is none, or none that can be read.
+
+    ``skipped`` gets a line for each file that is too large or cannot be read.
+    """
     good, faults = 0, []
     try:
         for found in read_mails(path):
@@ -23,9 +26,13 @@ def read_path(path: Path, label: Label, source: str = "") -> Iterator[Mail]:
                 faults.append(f"{found.path}: {found.error}")
             elif len(found.octets) <= MAIL_OCTETS:
                 good += 1
-                yield Mail(found.octets, label, source or path.name)
+                yield Mail(found.octets, label, source or path.name, name=found.path)
+            elif skipped is not None:
+                skipped.append(f"{found.path}: larger than {MAIL_OCTETS >> 20} MB")
     except NoMail as error:
         raise UnreadableCorpus(str(error)) from error
+    if skipped is not None:
+        skipped += faults
     if faults and not good:
         raise UnreadableCorpus(f"none of the {len(faults)} mails in {path} can be read; the first: {faults[0]}")
 

@@ -32,6 +32,7 @@ class Mail:
     label: Label
     source: str  #: corpus it comes from, for weights and for reports
     family: str = ""  #: mails of one family never fall on both sides of a fold; "" = on its own
+    name: str = ""  #: where it lies, for people
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class Sample:
     family: str
     key: str  #: of the body; equal for equal bodies
     near: str  #: equal for near copies
+    name: str = ""  #: where the mail lies, for people
 
     @property
     def bucket(self) -> int:
@@ -58,4 +60,5 @@ def read(mail: Mail) -> Sample:
 
     view = view_of(parse_message(mail.octets))
     key = body_key(view, mail.octets)
-    return Sample(view, extract(view), mail.label, mail.source, mail.family or key, key, near_key(view, key))
+    near = near_key(view, key)
+    return Sample(view, extract(view), mail.label, mail.source, mail.family or key, key, near, mail.name)
