@@ -1,9 +1,10 @@
-"""One corrected mail: are it and its near copies judged right at once, what does it do to other mail, what does it cost?
+"""One corrected mail: are it and its near copies judged right at once, what becomes of other mail, what does it cost?
 
-``python -m benchmarks.corrections [--letters 200] [--spamassassin DIR]``. A letter is laid out and filled in several
-ways (other names, numbers, links, HTML or text), judged by the whole chain without network, delivered, and its reader
-says the **opposite** of the verdict, right or wrong: that is harder than the mistakes that happen. Then its copies come.
-Each reader says so about twenty letters. What happens to mail of others is measured with the same labels.
+``python -m benchmarks.corrections [--letters 200] [--honest] [--spamassassin DIR]``. A letter is laid out and filled in
+several ways (other names, numbers, links, HTML or text), judged by the whole chain without network, delivered, and its
+reader says the **opposite** of the verdict, right or wrong: that is harder than the mistakes that happen. Then its
+copies come. Each reader says so about twenty letters. What becomes of their other mail is measured with the same labels.
+With ``--honest`` readers correct mistakes alone.
 """
 
 import asyncio
@@ -70,10 +71,17 @@ class Bench:
         account = await self.store.write(lambda txn: accounts.create(txn, name, "", "", 0))
         return Recipient(name, account=account.id)
 
-    async def correct(self, octets: bytes, reader: Recipient) -> tuple[bool, float]:
-        """Receive a mail, and say the opposite of its verdict; what was said, and milliseconds that it took."""
+    async def correct(
+        self, octets: bytes, reader: Recipient, *, honestly: bool | None = None
+    ) -> tuple[bool, float] | None:
+        """Receive a mail, and say the opposite of its verdict; what was said, and milliseconds that it took.
+
+        ``honestly`` is whether the mail is unwanted, for a reader who says nothing about a verdict that is right.
+        """
         facts, judgement = await self.judge(octets, reader)
         said = judgement.verdict.action is Action.ACCEPT
+        if honestly is not None and honestly is not said:
+            return None
         await self.commit.act(facts, judgement, Stages())
         label = label_of_view(facts.envelope.id, facts.view, said, reader.address, AT_MS)
         start = time.perf_counter()
@@ -83,7 +91,7 @@ class Bench:
         return said, took
 
 
-async def measure(count: int, corpus: Path | None) -> None:
+async def measure(count: int, corpus: Path | None, *, honest: bool) -> None:
     model = load_model(Config())
     with ThreadPoolExecutor(1) as threads:
         store = await open_store(None)
@@ -91,14 +99,16 @@ async def measure(count: int, corpus: Path | None) -> None:
         await opinions.catch_up()
         judging = build_judging(Config(), model, store, opinions, threads, NoNetwork())
         commit = Commit(store, "mx.example.com", 30, (0.6, 0.85, 1.0), _label_of)
-        await _run(Bench(store, judging, opinions, commit, Commonness(model.bayes.weights)), count, corpus)
+        await _run(
+            Bench(store, judging, opinions, commit, Commonness(model.bayes.weights)), count, corpus, honest=honest
+        )
 
 
 def _label_of(reception: str, facts: DataFacts, is_spam: bool, by: str, at_ms: int) -> Label:
     return label_of_view(reception, facts.view, is_spam, by, at_ms)
 
 
-async def _run(bench: Bench, count: int, corpus: Path | None) -> None:
+async def _run(bench: Bench, count: int, corpus: Path | None, *, honest: bool) -> None:
     chosen = random.Random(7).sample(letters(), count)
     told: Counter[str] = Counter()
     took: list[float] = []
@@ -109,7 +119,10 @@ async def _run(bench: Bench, count: int, corpus: Path | None) -> None:
         for letter in chosen[first : first + OF_ONE_READER]:
             ways = [random.Random(f"{letter.family}/{letter.subject}/{way}") for way in range(COPIES + 1)]
             mail, *copies = [compose(letter, way) for way in ways]
-            said, ms = await bench.correct(mail, reader)
+            corrected = await bench.correct(mail, reader, honestly=letter.label.is_unwanted if honest else None)
+            if corrected is None:
+                continue
+            said, ms = corrected
             took.append(ms)
             was = "a mistake" if letter.label.is_unwanted is said else "no mistake"
             for kind, octets in (("the mail", mail), *(("a copy", copy) for copy in copies)):
@@ -151,8 +164,9 @@ async def _cost(bench: Bench, others: list[bytes], reader: Recipient) -> None:
 @click.command(help=__doc__)
 @click.option("--letters", "count", default=200)
 @click.option("--spamassassin", "corpus", type=click.Path(path_type=Path, exists=True))
-def main(count: int, corpus: Path | None) -> None:
-    asyncio.run(measure(count, corpus))
+@click.option("--honest", is_flag=True)
+def main(count: int, corpus: Path | None, honest: bool) -> None:
+    asyncio.run(measure(count, corpus, honest=honest))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ which workers see that another model is to be used.
 """
 
 from collections.abc import Iterator, Mapping
+from itertools import dropwhile
 
 import msgspec
 from msgspec.structs import replace
@@ -144,7 +145,8 @@ def drop(txn: StoreTxn, model: str) -> None:
         txn.unlink(BlobId(blob), _MODEL + model.encode())
     txn.kv.delete(_MODEL + model.encode())
     if model in now.before:
-        _use(txn, replace(now, before=tuple(each for each in now.before if each != model)))
+        left = (each for each in now.before if each != model)
+        _use(txn, replace(now, before=tuple(dropwhile(lambda each: each == now.active, left))))
 
 
 def count(txn: StoreTxn, model: str, pairs: Mapping[tuple[str, str], int], seen: list[Difference]) -> None:
