@@ -3,7 +3,8 @@
 import re
 from dataclasses import dataclass
 
-_URL = re.compile(r"(?:https?://|www\.)[^\s<>\"'()\[\]{}|\\^`]{3,2000}", re.I)
+#: Begins with a set of letters instead of ignoring case, so that a search steps from one of these to the next.
+_URL = re.compile(r"[hHwW](?:(?<=[hH])[tT][tT][pP][sS]?://|(?<=[wW])[wW][wW]\.)[^\s<>\"'()\[\]{}|\\^`]{3,2000}")
 _SHOWN_HOST = re.compile(r"^\s*(?:https?://)?((?:[a-z0-9-]{1,63}\.){1,6}[a-z]{2,24})(?:[/:?#\s]|$)", re.I)
 _HOST_END = re.compile(r"[/?#\\]")
 

@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Iterator
+from itertools import islice
+from string import ascii_uppercase
 
 from gateway.content.scripts import is_mixed_script
 from gateway.pipeline.evidence import Evidence, PureCheck, Signal
@@ -20,29 +22,23 @@ UNREAD = Signal("body.unread", "The mail holds far more than anybody reads: {det
 
 EMITS = frozenset({HIDDEN, IMAGE_ONLY, DIFFER, EMPTY, LINK_ONLY, MIXED, SPLIT, SHOUT, UNREAD})
 
+_CAPITALS = 120  #: beyond which a text may shout
+_WITHOUT_CAPITALS = str.maketrans("", "", ascii_uppercase)
 _PREHEADER = 250  #: hidden characters that an honest newsletter uses for its preview line
 _WORD = re.compile(r"[^\W\d_]{3,30}")
+_ENOUGH_WORDS = 15  #: a text that is more than a caption
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]")
 _FOREIGN = re.compile(r"[^\x00-\u024f\s]")
 _NON_ASCII_WORD = re.compile(r"(?<![^\W\d_])[^\W\d_]{0,30}[^\x00-\u024f\W\d_][^\W\d_]{0,30}")
-_NO_WIDTH = (
-    b"\xe2\x80\x8b",
-    b"\xe2\x80\x8c",
-    b"\xe2\x80\x8d",
-    b"\xe2\x81\xa0",
-    b"=E2=80=8B",
-    b"=E2=80=8C",
-    b"=E2=80=8D",
-    b"=E2=81=A0",
-    b"&#8203;",
-    b"&#8204;",
-    b"&#8205;",
-    b"&#x200b;",
-    b"&#x200B;",
-    b"&zwnj;",
-    b"&zwj;",
-    b"&ZeroWidthSpace;",
-)
+#: Characters without width as mails write them, by what each of a kind begins with.
+_NO_WIDTH = {
+    b"\xe2": (b"\xe2\x80\x8b", b"\xe2\x80\x8c", b"\xe2\x80\x8d", b"\xe2\x81\xa0"),
+    b"=E2=8": (b"=E2=80=8B", b"=E2=80=8C", b"=E2=80=8D", b"=E2=81=A0"),
+    b"&#8": (b"&#8203;", b"&#8204;", b"&#8205;"),
+    b"&#x200": (b"&#x200b;", b"&#x200B;"),
+    b"&z": (b"&zwnj;", b"&zwj;"),
+    b"&Z": (b"&ZeroWidthSpace;",),
+}
 _READ = 100_000  #: octets that are searched for split words
 _TEXT = 8_000  #: characters that are compared
 
@@ -61,8 +57,8 @@ def look(facts: DataFacts) -> list[Evidence]:
 
 
 def _is_shouted(text: str) -> bool:
-    upper = sum(map(str.isupper, text))
-    return upper > 120 and upper > sum(map(str.islower, text)) * 1.5
+    upper = len(text) - len(text.translate(_WITHOUT_CAPITALS)) if text.isascii() else sum(map(str.isupper, text))
+    return upper > _CAPITALS and upper > sum(map(str.islower, text)) * 1.5
 
 
 def _hidden(view: MailView) -> Iterator[Evidence]:
@@ -74,16 +70,22 @@ def _hidden(view: MailView) -> Iterator[Evidence]:
 
 def _amount(facts: DataFacts, text: str) -> Iterator[Evidence]:
     view = facts.view
-    words = len(_WORD.findall(text[:2_000]))
-    if not text.isascii():  # writing without spaces: two characters count as a word
-        words += len(_UNSPACED.findall(text[:2_000])) // 2
     links = [u for u in facts.content.urls if u.source in ("html", "text") and u.domain]
-    if view.image_count and words < 15 and not facts.content.attachments:
+    words = _few_words(text[:2_000]) if view.image_count or links else 0
+    if view.image_count and words < _ENOUGH_WORDS and not facts.content.attachments:
         yield Evidence(IMAGE_ONLY)
     elif not text.strip() and not view.image_count and not links and not facts.content.attachments and not view.subject:
         yield Evidence(EMPTY)
     elif links and words < 10 and not view.image_count and not facts.content.attachments:
         yield Evidence(LINK_ONLY, links[0].host)
+
+
+def _few_words(text: str) -> int:
+    """How many words a text has; of many it is enough to know that they are."""
+    words = sum(1 for _ in islice(_WORD.finditer(text), _ENOUGH_WORDS))
+    if words < _ENOUGH_WORDS and not text.isascii():  # writing without spaces: two characters count as a word
+        words += len(_UNSPACED.findall(text)) // 2
+    return words
 
 
 def _disguise(facts: DataFacts, text: str) -> Iterator[Evidence]:
@@ -99,7 +101,7 @@ def _disguise(facts: DataFacts, text: str) -> Iterator[Evidence]:
 def _split_words(octets: bytes) -> int:
     """How often a character without width stands between two Latin letters, where no language needs one."""
     count = 0
-    for mark in _NO_WIDTH:
+    for mark in (mark for start, marks in _NO_WIDTH.items() if start in octets for mark in marks):
         at = octets.find(mark)
         while at >= 0 and count < 50:
             after = at + len(mark)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_network
 
 from gateway.content.hosts import ip_literal
@@ -38,6 +39,7 @@ _POOLS = re.compile(
 )
 
 
+@lru_cache(maxsize=4_096)
 def is_internal(ip: IPv4Address | IPv6Address) -> bool:
     """A network of one's own, whose hosts need no public names."""
     if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:

@@ -48,8 +48,8 @@ class Family:
 
     signal: Signal
     guard: tuple[str, ...]  #: plain substrings, one of which must occur before any pattern is tried
-    pretext: re.Pattern[str]
-    demand: re.Pattern[str]
+    pretext: tuple[re.Pattern[str], ...]  #: any of them; each by itself, as a search knows with what letters it begins
+    demand: tuple[re.Pattern[str], ...]
     hook: Callable[[DataFacts], float]  #: strength, 0 when what makes it dangerous is missing
 
 
@@ -120,8 +120,8 @@ def families() -> tuple[Family, ...]:
         Family(
             signal=_HOOKS[name][0],
             guard=tuple(entry["guard"]),
-            pretext=re.compile("|".join(entry["pretext"])),
-            demand=re.compile("|".join(entry["demand"])),
+            pretext=tuple(map(re.compile, entry["pretext"])),
+            demand=tuple(map(re.compile, entry["demand"])),
             hook=_HOOKS[name][1],
         )
         for name, entry in table.items()
@@ -132,10 +132,10 @@ def look(facts: DataFacts) -> list[Evidence]:
     text = facts.view.normal[:_READ]
     found: list[Evidence] = []
     for family in families():
-        if not any(word in text for word in family.guard):
+        if not any(map(text.__contains__, family.guard)):
             continue
-        pretext = family.pretext.search(text)
-        demand = family.demand.search(text) if pretext else None
+        pretext = _first(family.pretext, text)
+        demand = _first(family.demand, text) if pretext else None
         if pretext is None or demand is None:
             continue
         strength = family.hook(facts)
@@ -143,6 +143,12 @@ def look(facts: DataFacts) -> list[Evidence]:
             seen = " ... ".join(" ".join(m[0].split())[:70] for m in (pretext, demand))
             found.append(Evidence(family.signal, seen, strength))
     return found
+
+
+def _first(patterns: tuple[re.Pattern[str], ...], text: str) -> re.Match[str] | None:
+    """The match that begins first; of several there, that of the earlier pattern."""
+    found = [match for pattern in patterns if (match := pattern.search(text))]
+    return min(found, key=re.Match.start, default=None)
 
 
 CHECK: PureCheck[DataFacts] = PureCheck("lure", look, EMITS)

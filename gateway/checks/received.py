@@ -44,7 +44,7 @@ def look(facts: DataFacts) -> list[Evidence]:
         if _ILLEGAL.search(field.raw) or not _is_text(field.raw):
             found.append(Evidence(ILLEGAL))
             break
-    if mark := next((m for f in fields if (m := _USER.search(f.raw))), None):
+    if mark := next((m for f in fields if b"User" in f.raw and (m := _USER.search(f.raw))), None):
         found.append(Evidence(USER, mark[0].decode("ascii")))
     return [*found, *_order([f.raw for f in fields], facts.envelope.received_at)]
 
@@ -52,10 +52,9 @@ def look(facts: DataFacts) -> list[Evidence]:
 def _is_text(raw: bytes) -> bool:
     """RFC 6532 §3.2 lets UTF-8 stand here, and nothing else beyond ASCII."""
     try:
-        raw.decode("utf-8")
+        return raw.isascii() or bool(raw.decode("utf-8"))
     except UnicodeDecodeError:
         return False
-    return True
 
 
 def _direct(facts: DataFacts) -> Iterator[Evidence]:

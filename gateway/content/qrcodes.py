@@ -49,8 +49,9 @@ DEFAULT_LIMITS = QrLimits()
 def codes_in(message: Message, limits: QrLimits = DEFAULT_LIMITS) -> tuple[str, ...]:
     """What the codes say, each once, in the order of the mail. Never raises on a mail."""
     found: dict[str, None] = {}
-    started = time.thread_time()
+    started: float | None = None
     for picture in _pictures(message, limits):
+        started = time.thread_time() if started is None else started
         side = limits.side if time.thread_time() - started < limits.cpu_s else limits.small_side
         found.update(dict.fromkeys(_read(picture, limits, side)))
     for drawing in _drawn(message):

@@ -5,6 +5,7 @@ A part that breaks or takes too long becomes ``temperror`` with a note. Nothing 
 
 import asyncio
 from collections.abc import Awaitable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import TypeVar
 
@@ -126,6 +127,7 @@ async def _check_iprev(
     )
 
 
+@lru_cache(maxsize=4_096)
 def _is_local(ip: IPv4Address | IPv6Address) -> bool:
     """Loopback, link-local and private networks, whose names and SPF records the DNS does not hold.
 

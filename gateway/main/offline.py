@@ -19,6 +19,7 @@ from gateway.pipeline.judge import Judgement
 from gateway.settings import Config
 from store.message.fields import scan_block
 from store.message.headers import parse_date
+from store.message.mime import parse_message
 from store.message.model import Headers, Limits
 from store.message.notes import Notes
 
@@ -115,8 +116,10 @@ class OfflineJudge:
         """Never raises for what a mail holds; what breaks is in ``error``."""
         stages = Stages()
         try:
-            envelope = envelope_of(octets, told or Told())
-            facts = await self._judging.gatherer.facts(envelope, octets, stages)
+            with stages.measure("parse"):
+                message = parse_message(octets)
+                envelope = envelope_in(message.headers, told or Told())
+            facts = await self._judging.gatherer.facts(envelope, octets, stages, message)
             judgement = await self._judging.judge.judge(facts, stages)
         except Exception as error:  # the boundary of one mail: a report over thousands must reach its end
             return Judged(path, None, None, stages.ms, repr(error))
@@ -128,7 +131,11 @@ def envelope_of(octets: bytes, told: Told) -> Envelope:
 
     Without a Return-Path the writer stands for the sender: a file that was never delivered is no bounce.
     """
-    headers = scan_block(octets, 0, len(octets), Limits(), Notes()).headers
+    return envelope_in(scan_block(octets, 0, len(octets), Limits(), Notes()).headers, told)
+
+
+def envelope_in(headers: Headers, told: Told) -> Envelope:
+    """The same, of a header that was read already."""
     returned, written = headers.first("Return-Path"), headers.first("From")
     author = next((a.email for a in written.addresses()), "") if written is not None else ""
     sender = told.mail_from or (author if returned is None else returned.text().strip().strip("<>"))

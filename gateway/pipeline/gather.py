@@ -29,9 +29,14 @@ class Gatherer:
     protected: Protected
     threads: Executor | None = None  #: None computes at once: nobody else waits for this thread
 
-    async def facts(self, envelope: Envelope, octets: bytes, stages: Stages) -> DataFacts:
-        """Everything known about one mail before any check runs. Never raises for what a mail holds."""
-        message, view, content = await beside(self.threads, _look, octets, stages)
+    async def facts(
+        self, envelope: Envelope, octets: bytes, stages: Stages, parsed: Message | None = None
+    ) -> DataFacts:
+        """Everything known about one mail before any check runs. Never raises for what a mail holds.
+
+        ``parsed`` is for who read its structure already.
+        """
+        message, view, content = await beside(self.threads, _look, octets, stages, parsed)
         with stages.measure("auth"):
             auth = await self.authenticate(envelope, message)
         with stages.measure("history"):
@@ -39,9 +44,9 @@ class Gatherer:
         return DataFacts(envelope, message, auth, view, content, history, self.protected)
 
 
-def _look(octets: bytes, stages: Stages) -> tuple[Message, MailView, ContentFacts]:
+def _look(octets: bytes, stages: Stages, parsed: Message | None) -> tuple[Message, MailView, ContentFacts]:
     with stages.measure("parse"):
-        message = parse_message(octets)
+        message = parsed or parse_message(octets)
         view = view_of(message)
     with stages.measure("content"):
         content = gather_content(message, view)
