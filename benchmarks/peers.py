@@ -180,6 +180,7 @@ def taught_spamd(mails: Mails, core: int) -> Iterator[tuple[int, list[int]]]:
         folder = Path(made)
         folder.chmod(0o777)  # as root it judges as another user
         settings = [f"--cf=bayes_path {made}/bayes", "--cf=bayes_file_mode 0777", "--cf=bayes_auto_learn 0"]
+        settings.append("--cf=bayes_auto_expire 0")  # or it forgets in the middle of a run, and a mail waits for that
         with written(folder, mails.train) as (ham, spam), on_core(core):
             for kind, of in (("--ham", ham), ("--spam", spam)):
                 subprocess.run(

@@ -24,7 +24,7 @@ _EXISTING = click.Path(path_type=Path, exists=True)
 @click.option("--attacked", type=click.IntRange(min=1), default=300, show_default=True, help="Mails for each attack.")
 @click.option("--report", type=click.Path(path_type=Path), help="Where to write the HTML report.")
 @click.option("--no-subjects", is_flag=True, help="No subjects and paths in what is written: it can be passed on.")
-@click.option("--limit", type=click.IntRange(min=0), default=0, help="Stop after so many mails.")
+@click.option("--limit", type=click.IntRange(min=0), default=0, help="Mails of each source and side at most.")
 @click.option("--seed", type=int, default=7, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, for machines.")
 def evaluate(  # noqa: PLR0913, PLR0917 - one parameter an option

@@ -71,7 +71,7 @@ def test_subjects_and_paths_stay_out_when_asked(found: Report) -> None:
 def test_the_same_mail_and_seed_give_the_same_report(corpus: Path, trained: Path) -> None:
     def once() -> str:
         mails = of_paths([Given(corpus / "ham", Label.HAM), Given(corpus / "spam", Label.SPAM)])
-        got = evaluate(mails, Systems(artefact.load(trained), language=False), Wishes(seed=3, limit=60), "test")
+        got = evaluate(mails, Systems(artefact.load(trained), language=False), Wishes(seed=3, limit=40), "test")
         return figures_markdown(got.figures[WORDS])
 
     assert once() == once()
@@ -89,6 +89,12 @@ def test_without_the_chain_the_best_model_is_what_is_shown(trained: Path) -> Non
     got = evaluate(list(composed(1, 1))[:12], systems, Wishes(), "test")
     assert got.main == BOTH and got.read_share is None
     assert "need both" in page(evaluate([Case(b"Subject: a\n\nb", Label.HAM, "x")], systems, Wishes(), "t"), Shown())
+
+
+def test_a_limit_takes_mail_of_every_source_and_side(corpus: Path, trained: Path) -> None:
+    mails = of_paths([Given(corpus / "ham", Label.HAM, "a"), Given(corpus / "spam", Label.SPAM, "b")])
+    got = evaluate(mails, Systems(artefact.load(trained), language=False), Wishes(limit=5), "t")
+    assert [m.case.source for m in got.mails] == ["a"] * 5 + ["b"] * 5
 
 
 def test_held_out_buckets_alone(corpus: Path, trained: Path) -> None:

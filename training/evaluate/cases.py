@@ -1,5 +1,6 @@
 """The labelled mails of an evaluation: from paths, from a collected corpus, or composed ones that no model learns."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,9 @@ from store.mailfiles import NoMail, read_mails
 from training.corpus.readers import MAIL_OCTETS, UnreadableCorpus
 from training.corpus.sample import Label, Mail, Sample, read
 from training.corpus.split import TRAIN_BUCKETS, Seen
+
+_AUTHOR_HOST = re.compile(rb"^From:[^@]{0,500}@([A-Za-z0-9.-]{1,200})>", re.MULTILINE)
+_MESSAGE_ID = re.compile(rb"^message-id:", re.MULTILINE | re.IGNORECASE)
 
 YOURS = "yours"  #: source of mail that was given without a name
 
@@ -86,21 +90,30 @@ def of_collected(root: Path) -> Iterator[Case]:
 
 
 def composed(copies: int, seed: int) -> Iterator[Case]:
-    """The project's own modern mail, of families that no model may learn from."""
+    """The project's own modern mail, of families that no model may learn from, numbered as all mail is."""
     from training.modern import compose, letter
 
     for scenario in compose.scenarios():
         if compose.is_held_out(scenario.family):
             rng = Random(f"{seed}/{scenario.family}/{scenario.label}/{scenario.language}")
             for _ in range(copies):
-                made = compose.compose(scenario, rng)
+                made = _numbered(compose.compose(scenario, rng), rng)
                 yield Case(made, scenario.label, compose.SOURCE, scenario.language, scenario.family)
     for each in letter.letters():
         if letter.is_held_out(each.family):
             rng = Random(f"{seed}/{each.family}/{each.label}/{each.sender}/{each.subject}")
             source = f"{letter.SOURCE}, {each.family.split('-')[0]}"
             for _ in range(max(1, copies // 4)):
-                yield Case(letter.compose(each, rng), each.label, source, each.language, each.family)
+                yield Case(_numbered(letter.compose(each, rng), rng), each.label, source, each.language, each.family)
+
+
+def _numbered(octets: bytes, rng: Random) -> bytes:
+    """With a Message-ID of the author's host, wanted or not: the sender's program writes it, not the author."""
+    head = octets.partition(b"\n\n")[0]
+    host = _AUTHOR_HOST.search(head)
+    if host is None or _MESSAGE_ID.search(head) is not None:
+        return octets
+    return b"Message-ID: <%020x@%s>\n" % (rng.getrandbits(80), host[1]) + octets
 
 
 def without_copies(cases: Iterable[Case], *, held_out: bool = False) -> Iterator[tuple[Case, Sample]]:

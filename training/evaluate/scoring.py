@@ -129,15 +129,13 @@ class Said:
     ms: Mapping[str, float]
 
 
-def score(
-    mails: Iterable[tuple[Case, Sample]], systems: Systems, progress: Progress = quiet, total: int = 0
-) -> list[Scored]:
+def score(mails: Iterable[tuple[Case, Sample]], systems: Systems, progress: Progress = quiet) -> list[Scored]:
     """Every mail through every system."""
     found: list[Scored] = []
     for number, (case, sample) in enumerate(mails, 1):
         found.append(scored(case, sample, systems.ask(case.octets, sample)))
         if number % 20 == 0:
-            progress("judging", number, max(total, number))
+            progress("judging", number, 0)
     progress("judging", len(found), len(found))
     return found
 
