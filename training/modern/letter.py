@@ -141,7 +141,7 @@ def compose(letter: Letter, rng: random.Random) -> bytes:
     """One mail of a letter."""
     slots = fill(rng, letter.language)
     sender = _filled(letter.sender, slots)
-    host = slug(sender)[:30].strip("-") or slug(slots["company"]) or "post"
+    host = slug(sender)[:30] or slug(slots["company"]) or "post"
     slots |= {"slug": host, "brand": sender}
     mail = EmailMessage()
     named = sender.replace('"', "")
