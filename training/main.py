@@ -117,7 +117,7 @@ def doubts_of(samples: Sequence[Sample], fitted: FittedWords) -> tuple[Doubt, ..
     found = [
         Doubt(sample.name, sample.label.is_unwanted, float(nats))
         for sample, nats in zip(samples, fitted.out_of_fold[: len(samples)], strict=True)
-        if abs(nats) >= DOUBT and (nats > 0) is not sample.label.is_unwanted
+        if abs(nats) >= DOUBT and bool(nats > 0) is not sample.label.is_unwanted
     ]
     return tuple(sorted(found, key=lambda doubt: -abs(doubt.nats)))
 

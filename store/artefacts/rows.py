@@ -63,16 +63,27 @@ class NoModel(Exception):
 
 
 def put(txn: StoreTxn, model: Shelved, staged: Mapping[str, Staged]) -> None:
-    """Keep a model with its files. The same files again change nothing. Raises NoModel when the id is another's."""
+    """Keep a model with its files. The same model again, made at another time, changes nothing.
+
+    Raises NoModel when the id is another's.
+    """
     known = get(StoreView(txn.kv), model.id)
     if known is not None:
-        if known.files != model.files:
-            raise NoModel(f"the store has another model with the id {model.id}: train again, which gives a new id")
+        if _made(known) != _made(model):
+            raise NoModel(
+                f"the store has another model with the id {model.id}: `mailward model drop {model.id}` first, "
+                "or give this one an id of its own in its card.json"
+            )
         return
     for name, each in staged.items():
         txn.keep(each)
         txn.link(BlobId(model.files[name][0]), _MODEL + model.id.encode())
     txn.kv.put(_MODEL + model.id.encode(), pack(model))
+
+
+def _made(model: Shelved) -> dict[str, tuple[bytes, int]]:
+    """The files but for the card, which tells when."""
+    return {name: file for name, file in model.files.items() if name != "card.json"}
 
 
 def get(view: StoreView, model: str) -> Shelved | None:

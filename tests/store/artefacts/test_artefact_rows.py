@@ -23,6 +23,10 @@ async def test_a_model_is_kept_with_its_files(store: Store) -> None:
     assert await store.read(rows.every) == [row]
     assert await store.blobs.read(BlobId(row.files["bayes.npz"][0])) == b"weights"
     assert await shelve(store, "m1") == row
+    card = await store.blobs.stage(b"later")
+    later = Shelved("m1", "s1", NOW + 1, "bob", {**row.files, "card.json": (card.id, 5)})
+    await store.write(lambda txn: rows.put(txn, later, {"card.json": card}))
+    assert await store.read(rows.every) == [row]
     with pytest.raises(NoModel, match="another model with the id m1"):
         await shelve(store, "m1", b"others")
     await assert_sound(store)
