@@ -84,6 +84,30 @@ async def test_a_mailbox_that_an_earlier_process_left_under_our_name_is_replaced
     assert list(tmp_path.iterdir()) == []
 
 
+async def test_the_folder_is_read_again_only_when_it_changed(
+    pair: tuple[Announcer, Announcer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / ("d" * 100) / "hints"
+    os.utime(folder, (1_000_000_000, 1_000_000_000))  # settled: nobody came for long
+    listed: list[Path] = []
+    read = os.listdir
+
+    def counted(path: Path) -> list[str]:
+        listed.append(path)
+        return read(path)
+
+    monkeypatch.setattr(os, "listdir", counted)
+    for _ in range(3):
+        pair[0].announce([7])
+    assert len(listed) == 1
+    late = Announcer(DatagramHints(folder))
+    await late.start()
+    with late.subscribe(7) as listener:
+        pair[0].announce([7])
+        assert await listener.wait(10)
+    await late.close()
+
+
 async def test_a_full_mailbox_loses_the_hint_and_nothing_else(pair: tuple[Announcer, Announcer]) -> None:
     for _ in range(5_000):  # nobody reads meanwhile
         pair[0].announce([1])
@@ -98,7 +122,7 @@ async def test_trouble_with_hints_does_not_fail_a_commit(tmp_path: Path, monkeyp
     await hub.start()
     store = Store(kv, Blobs(kv), hub)
 
-    def no_descriptors(*_: object) -> int:
+    def no_descriptors(*_: object) -> list[str]:
         raise OSError(24, "too many open files")
 
     def body(txn: StoreTxn) -> str:
@@ -106,7 +130,7 @@ async def test_trouble_with_hints_does_not_fail_a_commit(tmp_path: Path, monkeyp
         return "kept"
 
     with monkeypatch.context() as broken, store.subscribe(0) as listener:
-        broken.setattr(os, "open", no_descriptors)
+        broken.setattr(os, "listdir", no_descriptors)
         assert await store.write(body) == "kept"
         assert listener.event.is_set()
     await store.close()
