@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from training.evaluate.figures import Bin
 
 WIDTH, HEIGHT = 360, 250
-_LEFT, _TOP, _RIGHT, _BOTTOM = 40, 10, 350, 210
+_LEFT, _TOP, _RIGHT, _BOTTOM = 40, 10, 338, 210
 _LEAST = 1e-4  #: false-positive rate at the left edge
 _POINTS = 400  #: of one curve, at most
 _NATS = 8.0  #: at the edges of the histogram

@@ -32,6 +32,7 @@ def page(report: Report, shown: Shown) -> str:
         f"<h1>{escape(report.title)}</h1><p>{escape(report.told())}</p>",
         *_curves(report),
         *(f"<h2>By source: {escape(name)}</h2>{_figures(report.figures[name])}" for name in report.systems),
+        f"<h2>By language: {escape(report.main)}</h2>{_figures(report.languages[report.main])}",
         f"<h2>What became of it: {escape(report.main)}</h2>"
         + "".join(f"<h3>by {escape(by)}</h3>{_confusion(rows)}" for by, rows in report.confusions.items()),
         f"<h2>Robustness</h2>{_attacks(report.attacks)}" if report.attacks else "",
@@ -73,7 +74,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _figures(rows: Sequence[Figures]) -> str:
-    head = ["source", "wanted", "unwanted", "AUC", "found at 0.1 % false positives", "at 0.5 %", "junked wrongly"]
+    head = ["", "wanted", "unwanted", "AUC", "found at 0.1 % false positives", "at 0.5 %", "junked wrongly"]
     head += ("held wrongly", "found (Junk or harder)", "right at even odds", "calibration error")
     return _table(
         head,
@@ -186,5 +187,5 @@ figcaption{font-weight:600}svg{width:100%;height:auto;max-width:34rem}svg text{f
 .legend{font-size:13px;margin:.2rem 0}
 .scroll{overflow-x:auto}table{border-collapse:collapse;font-size:13px}small{opacity:.75;white-space:nowrap}
 td,th{border-bottom:1px solid var(--line);text-align:left;padding:.25rem .6rem}
-td,th{vertical-align:top;overflow-wrap:anywhere}
+td,th{vertical-align:top;overflow-wrap:break-word;max-width:26rem}
 """
