@@ -10,6 +10,7 @@ import pytest
 from gateway.checks.lists import ALLOWED, BLOCKED
 from gateway.config import ConfigError, parse
 from gateway.pipeline.evidence import Evidence, Signal
+from gateway.pipeline.judge import LOCAL
 from gateway.pipeline.rules import AT_LEAST, AT_MOST, Ruled, Share
 from gateway.pipeline.verdict import Action, Policy, Reason, Thresholds, Verdict, decide, log_odds
 from gateway.policy.book import Book, settled
@@ -185,3 +186,15 @@ def test_what_one_reply_can_say(actions: tuple[Action, ...], expected: tuple[Act
 def test_bad_thresholds_are_refused_at_the_start(more: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         book(**more)
+
+
+def test_what_one_recipient_learned_is_that_recipients_alone() -> None:
+    made = book()
+    policy = Policy(log_odds(0.5), {"model.local": 1.0}, Thresholds(0.6, 0.85, 1.0), AT_LEAST, AT_MOST)
+    seen = (Evidence(LOCAL, "everybody", 0.1),)
+    own = {BOB: Evidence(LOCAL, "bob", 1.0)}
+    ruled = made.decide(SEEN, seen, decide(seen, policy), policy, [ANA, BOB], (), own)
+    assert got(ruled) == (Action.ACCEPT, Action.JUNK)
+    assert ruled.general.action is Action.ACCEPT
+    told = {share.address: [r.nats for r in share.verdict.reasons if r.signal == LOCAL.name] for share in ruled.shares}
+    assert told == {ANA: [0.1], BOB: [1.0]}, "one opinion takes the place of the other"
