@@ -47,7 +47,7 @@ def give(txn: StoreTxn, label: Label, via: str = "") -> bool:
         return False
     before = labels.get(view, label.id)
     row = trace.get(view, label.id)
-    label = replace(label, via=via, margin=_margin(row, is_spam=label.is_spam), near=_near(label))
+    label = replace(label, via=via, margin=_margin(row, is_spam=label.is_spam), near=near_digests(label))
     if row is not None and row.blob is not None and not label.blob:
         label = replace(label, blob=row.blob)
     settle(txn, labels.put(txn, label, _own(account, label.by)))
@@ -113,7 +113,8 @@ def _own(account: Account | None, by: str) -> tuple[bytes, ...]:
     return (person(account.id), EVERYBODY) if "admin" in account.roles else (person(account.id),)
 
 
-def _near(label: Label) -> tuple[bytes, ...]:
+def near_digests(label: Label) -> tuple[bytes, ...]:
+    """Under what near copies of its mail are found, among the labels of the person's domain."""
     domain = domain_of(label.by)
     return tuple(scope(domain) + band for band in bands(buckets_of(label))) if domain else ()
 

@@ -9,6 +9,7 @@ import asyncio
 
 import structlog
 
+from gateway.learning import refreshing
 from gateway.main.services import Services
 from gateway.traps import reporting
 from gateway.work import searching
@@ -64,6 +65,10 @@ def kinds_of(services: Services) -> tuple[Kind, ...]:
         while await store.write(lambda txn: expiring.sweep(txn.kv, now_ms())) == expiring.BATCH:
             pass
 
+    async def refresh_labels(_: Job) -> None:
+        if made := await refreshing.refresh(store):
+            log.info("labels.refreshed", labels=made)
+
     async def give_back(_: Job) -> None:
         if isinstance(store.kv, SqliteKeyValueStore) and (await store.kv.room()).reclaimable > GIVE_BACK_OCTETS:
             log.info("store.compacted", octets=await store.kv.compact(at_most=GIVE_BACK_OCTETS))
@@ -83,6 +88,7 @@ def kinds_of(services: Services) -> tuple[Kind, ...]:
         Kind("look-after-accounts", look_after, every_s=UPKEEP_S),
         Kind("expire-uploads", expire_uploads, every_s=UPKEEP_S),
         Kind("sweep-expired", sweep, every_s=UPKEEP_S),
+        Kind("refresh-labels", refresh_labels, every_s=HOUR_S),
         Kind("retention", retain, every_s=HOUR_S),
         Kind("give-back-disk", give_back, every_s=10 * MINUTE_S),
         Kind("collect-blobs", collect, every_s=UPKEEP_S, lease_s=2 * COLLECT_PAUSE_S),  # it mostly sleeps
