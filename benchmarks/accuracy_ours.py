@@ -24,10 +24,13 @@ from benchmarks.corpus import Mails
 from benchmarks.peer_scores import Scores
 from benchmarks.peers import Told
 from benchmarks.processes import on_core
+from gateway.learning.scorer import ModelScorer
 from gateway.main.offline import OfflineJudge
 from gateway.pipeline.verdict import Action
 from gateway.settings import Config, Model
 from models import artefact
+from models.view import view_of
+from store.message.mime import parse_message
 from training.corpus.sample import Sample, read
 from training.export import write_card, write_signals, write_words
 from training.fit.combiner import fit_signals
@@ -84,20 +87,13 @@ def _config(model: Path) -> Config:
 
 
 def score_words(mails: Mails, model: Path) -> Scores:
-    """The words alone, in this process; 0.5 at even odds is its verdict."""
-    bayes = artefact.load(model).bayes
+    """The words alone as they serve, in this process; 0.5 at even odds is its verdict."""
+    scorer = ModelScorer(artefact.load(model), None, use_language=False)
     start, cpu = time.perf_counter(), time.process_time()
-    unread = [read_octets(octets) for octets in mails.test]
-    nats = [bayes.score(sample.features) for sample in unread]
+    nats = [scorer.words(view_of(parse_message(octets))).log_odds for octets in mails.test]
     wall, used = time.perf_counter() - start, time.process_time() - cpu
     told = tuple(Told(score, score >= 0) for score in nats)
     return Scores(told, len(told) / wall, len(told) / used, 0.0)
-
-
-def read_octets(octets: bytes) -> Sample:
-    from training.corpus.sample import Label, Mail
-
-    return read(Mail(octets, Label.LEGITIMATE, "test"))
 
 
 def score_chain(mails: Mails, model: Path, core: int, scratch: Path) -> Scores:
