@@ -20,7 +20,8 @@ from gateway.mailauth.words import printable, read_tags
 from store.message.model import Message
 
 _AAR_SHOWN = 1_000  #: characters of the first set's results that are kept
-_FIELDS = ("ARC-Seal", "ARC-Message-Signature", "ARC-Authentication-Results")
+#: What a chain is made of, as ``Headers.names`` has it.
+ARC_FIELDS = frozenset({"arc-seal", "arc-message-signature", "arc-authentication-results"})
 
 
 async def check_arc(
@@ -30,7 +31,7 @@ async def check_arc(
 
     ``now`` is when the mail came, for signatures that expire; None takes none for expired.
     """
-    length = max(len(message.headers.all(name)) for name in _FIELDS)
+    length = max(len(message.headers.all(name)) for name in ARC_FIELDS)
     if not length:
         return ArcResult()
     if length > settings.max_arc_sets:

@@ -15,7 +15,7 @@ from gateway.dns.budget import Budget
 from gateway.dns.resolver import Resolver
 from gateway.envelope import Envelope
 from gateway.mailauth import dmarc_record
-from gateway.mailauth.arc import check_arc
+from gateway.mailauth.arc import ARC_FIELDS, check_arc
 from gateway.mailauth.dkim import check_dkim
 from gateway.mailauth.dmarc import check_dmarc
 from gateway.mailauth.iprev import check_iprev
@@ -27,6 +27,8 @@ from store.message.model import Message
 
 log = structlog.get_logger()
 T = TypeVar("T")
+
+_SIGNED = "dkim-signature"
 
 _PRIVATE = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")))
 
@@ -55,24 +57,29 @@ async def authenticate(envelope: Envelope, message: Message, resolver: Resolver,
     """SPF, DKIM, ARC and iprev beside one another, then DMARC over what they found."""
     asked = Budget(resolver, settings.max_queries, settings.deadline_s)
     watch = _Watch(envelope.id)
-    async with asyncio.TaskGroup() as group:
-        spf = group.create_task(_check_spf(envelope, asked, settings, watch))
-        dkim = group.create_task(_check_dkim(envelope, message, asked, settings, watch))
-        arc = group.create_task(
-            watch.bounded(
-                "arc", check_arc(message, asked, settings, envelope.received_at), settings.arc_s, ArcResult("temperror")
-            )
-        )
-        iprev = group.create_task(_check_iprev(envelope.peer.ip, asked, settings, watch))
-    spf_helo, spf_mailfrom = spf.result()
+    peer, has = envelope.peer, message.headers.names
+    async with asyncio.TaskGroup() as group:  # a task only for what there is: most mail lacks some of them
+        is_inside = _is_local(peer.ip)
+        spf = group.create_task(_check_spf(envelope, asked, settings, watch)) if not (is_inside or peer.user) else None
+        dkim = group.create_task(_check_dkim(envelope, message, asked, settings, watch)) if _SIGNED in has else None
+        arc = group.create_task(_check_arc(envelope, message, asked, settings, watch)) if has & ARC_FIELDS else None
+        iprev = group.create_task(_check_iprev(peer.ip, asked, settings, watch)) if not is_inside else None
+    spf_helo, spf_mailfrom = spf.result() if spf else (SpfResult(scope="helo"), SpfResult(scope="mfrom"))
+    signatures = dkim.result() if dkim else ()
     dmarc = await watch.bounded(
         "dmarc",
-        check_dmarc(message, spf_mailfrom, dkim.result(), asked, settings),
+        check_dmarc(message, spf_mailfrom, signatures, asked, settings),
         settings.dmarc_s,
         DmarcResult("temperror", reason="could not be evaluated"),
     )
     return AuthResults(
-        spf_helo, spf_mailfrom, dkim.result(), arc.result(), dmarc, iprev.result(), notes=tuple(watch.notes)
+        spf_helo,
+        spf_mailfrom,
+        signatures,
+        arc.result() if arc else ArcResult(),
+        dmarc,
+        iprev.result() if iprev else IprevResult(),
+        notes=tuple(watch.notes),
     )
 
 
@@ -85,10 +92,8 @@ async def warm_up() -> None:
 async def _check_spf(
     envelope: Envelope, resolver: Resolver, settings: AuthSettings, watch: _Watch
 ) -> tuple[SpfResult, SpfResult]:
-    """HELO and MAIL FROM (RFC 7208 §2.3, §2.4); nothing for mail from inside or of a user who has logged in."""
+    """HELO and MAIL FROM (RFC 7208 §2.3, §2.4); not asked for mail from inside or of a user who has logged in."""
     peer = envelope.peer
-    if _is_local(peer.ip) or peer.user:
-        return SpfResult(scope="helo"), SpfResult(scope="mfrom")
     helo = SpfIdentity(peer.ip, peer.helo, "", "helo")
     sender = SpfIdentity(peer.ip, peer.helo, envelope.mail_from or "", "mfrom")
     async with asyncio.TaskGroup() as group:
@@ -117,11 +122,16 @@ async def _check_dkim(
     return await watch.bounded("dkim", work, settings.dkim_s, otherwise)
 
 
+async def _check_arc(
+    envelope: Envelope, message: Message, resolver: Resolver, settings: AuthSettings, watch: _Watch
+) -> ArcResult:
+    work = check_arc(message, resolver, settings, envelope.received_at)
+    return await watch.bounded("arc", work, settings.arc_s, ArcResult("temperror"))
+
+
 async def _check_iprev(
     ip: IPv4Address | IPv6Address, resolver: Resolver, settings: AuthSettings, watch: _Watch
 ) -> IprevResult:
-    if _is_local(ip):
-        return IprevResult()
     return await watch.bounded(
         "iprev", check_iprev(ip, resolver), settings.iprev_s, IprevResult("temperror", reason="took too long")
     )

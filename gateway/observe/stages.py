@@ -1,8 +1,6 @@
 """How long each stage of one mail took."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 
 class Stages:
@@ -11,11 +9,23 @@ class Stages:
     def __init__(self) -> None:
         self.ms: dict[str, float] = {}
 
-    @contextmanager
-    def measure(self, name: str) -> Iterator[None]:
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            spent = (time.perf_counter() - start) * 1000
-            self.ms[name] = round(self.ms.get(name, 0.0) + spent, 3)
+    def measure(self, name: str) -> "Stage":
+        """A block to time; the same name again adds up."""
+        return Stage(self.ms, name)
+
+
+class Stage:
+    """One stage being timed. A class, because a generator costs three times as much, seven times a mail."""
+
+    __slots__ = ("_ms", "_name", "_start")
+
+    def __init__(self, ms: dict[str, float], name: str) -> None:
+        self._ms = ms
+        self._name = name
+
+    def __enter__(self) -> None:
+        self._start = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        spent = (time.perf_counter() - self._start) * 1000
+        self._ms[self._name] = round(self._ms.get(self._name, 0.0) + spent, 3)

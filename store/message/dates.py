@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from store.message.folding import strip_comments
 
@@ -25,6 +26,11 @@ _LONGEST = 256  #: octets of a value that can be a date
 def parse_date(raw: bytes) -> datetime | None:
     """Moment in UTC, or None when unreadable or out of range. An unknown zone is UTC. RFC 5322 §4.3."""
     text = strip_comments(raw[:_LONGEST].replace(b"\r\n", b"").replace(b"\n", b"")).decode("ascii", "replace").strip()
+    return _read(text)
+
+
+@lru_cache(maxsize=128)  # the same few dates of a mail are asked for by the judge, its checks and the mail's row
+def _read(text: str) -> datetime | None:
     match = _DATE.match(text) or _ASCTIME.match(text)
     if match is None:
         return None

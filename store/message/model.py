@@ -1,6 +1,6 @@
 """What a parsed mail is: offsets into its octets, defects recorded, never raised. RFC 5322, RFC 2045."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, KeysView
 from dataclasses import dataclass, field
 
 
@@ -58,7 +58,7 @@ class Headers:
         self._named.update({name: tuple(fields) for name, fields in many.items()})
 
     @property
-    def names(self) -> Collection[str]:
+    def names(self) -> KeysView[str]:
         """The names of all fields in lower case, each once, in the order of the mail."""
         return self._named.keys()
 
