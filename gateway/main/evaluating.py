@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from itertools import chain as joined
 from pathlib import Path
 
+import msgspec
 import structlog
 
 from gateway.main.failures import told_plainly
@@ -16,7 +17,7 @@ from gateway.main.offline import OfflineJudge
 from gateway.main.scanning import configured
 from gateway.main.services import load_model
 from gateway.observe.log import configure
-from gateway.settings import Config
+from gateway.settings import ClamAv, Config, DnsListSettings, Pyzor
 from training.corpus.readers import UnreadableCorpus
 from training.corpus.sample import Label
 from training.evaluate.cases import BadKind, Case, Given, composed, given, of_collected, of_paths
@@ -86,9 +87,10 @@ def cases(asked: Asked) -> Iterator[Case]:
 
 @contextmanager
 def judging(config: Config) -> Iterator[Chain]:
-    """The whole chain, from octets to verdict, as serving has it but without network and without any history."""
+    """The whole chain, from octets to verdict, as serving has it but asking nobody and without any history."""
+    alone = msgspec.structs.replace(config, pyzor=Pyzor(), clamav=ClamAv(), dnslists=DnsListSettings())
     with asyncio.Runner() as runner:
-        judge = OfflineJudge(config)
+        judge = OfflineJudge(alone)
         runner.run(judge.__aenter__())
         try:
             yield lambda octets: runner.run(_judge(judge, octets))

@@ -7,6 +7,8 @@ import pytest
 from click.testing import CliRunner
 
 from gateway.main.command import main
+from gateway.main.evaluating import judging
+from gateway.settings import ClamAv, Config, Model, Pyzor
 from training.modern.compose import mails
 
 
@@ -48,3 +50,14 @@ def test_what_is_missing_is_said_in_a_sentence(arguments: list[str], said: str) 
     done = CliRunner().invoke(main, ["evaluate", *arguments])
     assert done.exit_code == 2
     assert said in done.stderr and "Traceback" not in done.stderr
+
+
+def test_the_chain_asks_nobody_whatever_is_configured() -> None:
+    config = Config(
+        pyzor=Pyzor(servers=("127.0.0.1:9",)), clamav=ClamAv(host="127.0.0.1:9"), model=Model(language=False)
+    )
+    text = "Please look at the plan for tomorrow and tell me what you think of it before noon, if you can.\n"
+    with judging(config) as chain:
+        verdict = chain(f"From: a@b.example\nSubject: Plan\n\n{text}".encode())
+    assert verdict.action == "accept"
+    assert not any("Pyzor" in said or "scanner" in said for _, said in verdict.reasons)
