@@ -66,6 +66,7 @@ async def check_spf(identity: SpfIdentity, resolver: Resolver, receiver: str = "
     if not load_pyspf.cache_info().currsize:
         await asyncio.to_thread(load_pyspf)
     known = _Known()
+    await _ask(known, resolver, (asked, "TXT"))  # whatever the identity, the record is wanted first
     for _ in range(_MAX_ROUNDS):
         result = _evaluate(identity, asked, receiver, known)
         if known.missing is None or (result is not None and result.result != "fail"):
