@@ -1,6 +1,6 @@
 """Training as one call: ``mailward train --ham PATH --spam PATH --out DIR`` and ``mailward evaluate``."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
@@ -95,7 +95,7 @@ def train_on(
     train_part, held = halves(samples)
     given = len(train_part)
     if options.composed:
-        train_part, held = _with_composed(train_part, held, seed)
+        train_part, held = _with_composed(train_part, held, seed, progress)
     mark = mark_of(train_part, seed, SCHEMA, ground.id, options.composed, options.language_model)
     unfinished = Unfinished(out, mark)
     fitted, has_gone_on = _fit_words(train_part, unfinished, seed, progress)
@@ -171,17 +171,26 @@ def read_samples(
     return list(without_duplicates(samples))
 
 
-def _with_composed(train_part: list[Sample], held: list[Sample], seed: int) -> tuple[list[Sample], list[Sample]]:
+def _with_composed(
+    train_part: list[Sample], held: list[Sample], seed: int, progress: Progress
+) -> tuple[list[Sample], list[Sample]]:
     """The composed mails added to both parts; their held-out families are never trained on."""
     from training.modern.compose import mails
     from training.modern.letter import mails as letters
 
     def composed(per_scenario: int, *, held_out: bool) -> list[Sample]:
         every = chain(mails(per_scenario, seed, held_out=held_out), letters(COPIES_OF_LETTERS, seed, held_out=held_out))
-        return list(without_duplicates(map(read, every)))
+        return list(without_duplicates(_told(map(read, every), "composing mail", progress)))
 
     more, unseen = composed(COMPOSED_PER_SCENARIO, held_out=False), composed(COMPOSED_PER_SCENARIO // 2, held_out=True)
     return [*train_part, *more], [*held, *unseen]
+
+
+def _told(samples: Iterable[Sample], what: str, progress: Progress) -> Iterator[Sample]:
+    for number, sample in enumerate(samples, 1):
+        yield sample
+        if number % 100 == 0:
+            progress(what, number, 0)
 
 
 def _fit_stack(

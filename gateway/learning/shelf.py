@@ -25,6 +25,7 @@ from store.blob.contract import BlobId, BlobMissing
 from store.changes.announce import SYSTEM
 from store.changes.engine import Store, StoreTxn
 from store.kv.contract import StoreError
+from store.schema.rows import RowDamaged
 
 log = structlog.get_logger()
 
@@ -161,7 +162,11 @@ class Shelf:
 
     async def catch_up(self) -> None:
         """Take over what is in use now, when it changed. Raises StoreError."""
-        wanted = await self._store.read(rows.in_use)
+        try:
+            wanted = await self._store.read(rows.in_use)
+        except RowDamaged as error:
+            log.error("model.refused", model="", why=f"which one is in use cannot be read ({error}): promote one")
+            return
         if wanted.version == self._now.version:
             return
         if wanted.active != self._now.active and not self._is_fixed:
@@ -179,7 +184,7 @@ class Shelf:
             return self._own
         try:
             return await load(self._store, model, self._folder)
-        except (ArtefactError, NoModel, OSError) as error:
+        except (ArtefactError, NoModel, RowDamaged, OSError) as error:
             log.error("model.refused", model=model, why=str(error))
             return None
 

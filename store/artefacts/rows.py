@@ -14,7 +14,7 @@ from store.blob.contract import BlobId, Staged
 from store.changes.engine import StoreTxn, StoreView
 from store.kv.contract import counter
 from store.schema import expiring, keys
-from store.schema.rows import Reader, pack
+from store.schema.rows import Reader, RowDamaged, pack
 
 REMEMBERED = 10  #: models that were in use before, to go back to
 SEEN_MS = 14 * 24 * 3600 * 1000  #: how long a difference of a model on trial is remembered
@@ -109,6 +109,14 @@ def _use(txn: StoreTxn, state: InUse) -> InUse:
     return state
 
 
+def _known(txn: StoreTxn) -> InUse:
+    """What is in use; a row that cannot be read does not keep anybody from putting it right."""
+    try:
+        return in_use(StoreView(txn.kv))
+    except RowDamaged:
+        return InUse(version=txn.now_ms)
+
+
 def _require(txn: StoreTxn, model: str) -> None:
     if model and get(StoreView(txn.kv), model) is None:
         raise NoModel(f"the store has no model {model}: `mailward model list` names them")
@@ -117,7 +125,7 @@ def _require(txn: StoreTxn, model: str) -> None:
 def promote(txn: StoreTxn, model: str) -> InUse:
     """Let a model judge from now on; "" is that of the configuration. Raises NoModel."""
     _require(txn, model)
-    now = in_use(StoreView(txn.kv))
+    now = _known(txn)
     if now.active == model:
         return now
     shadow = "" if now.shadow == model else now.shadow

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from store.changes.engine import StoreTxn, StoreView
 from store.kv.contract import ReadTxn, counter
 from store.schema import keys
-from store.schema.rows import Reader, pack
+from store.schema.rows import Reader, RowDamaged, pack
 
 MOST = 4_000  #: labels of one scope that count; the oldest is forgotten for a newer one
 
@@ -45,6 +45,14 @@ class Label(msgspec.Struct, frozen=True, array_like=True):
 read_label = Reader(Label)
 
 
+def _readable(row: bytes | None) -> Label | None:
+    """A label, when it is there and can be read: one that is damaged teaches nothing, and fsck tells of it."""
+    try:
+        return read_label(row) if row is not None else None
+    except RowDamaged:
+        return None
+
+
 def scope(name: str) -> bytes:
     """The key of a scope: "" is everybody's, "@domain" a domain's, anything else a person's."""
     return blake2b(name.lower().encode("utf-8", "replace"), digest_size=SCOPE_OCTETS, person=b"mailward lab").digest()
@@ -65,9 +73,9 @@ def _tail(reception: str, by: str) -> bytes:
 def put(txn: StoreTxn, label: Label, scopes: tuple[bytes, ...] = ()) -> Label:
     """Record an opinion that counts in these scopes, in place of the same person's earlier one; the row as it lies."""
     tail = _tail(label.id, label.by)
-    before = txn.kv.get(_OPINION + tail)
+    before = _readable(txn.kv.get(_OPINION + tail))
     if before is not None:
-        _take_out(txn, tail, read_label(before))
+        _take_out(txn, tail, before)
     seq = txn.kv.add(keys.meta("label-seq"), 1)
     txn.kv.put(_ORDER + keys.u64(seq), tail)
     label = replace(label, seq=seq, places={})
@@ -99,11 +107,10 @@ def place(txn: StoreTxn, label: Label, scopes: tuple[bytes, ...]) -> Label:
 
 def _forget_oldest(txn: StoreTxn, of: bytes) -> None:
     for key, tail in txn.kv.scan(_MEMBER + of, keys.prefix_end(_MEMBER + of), limit=1):
-        row = txn.kv.get(_OPINION + tail)
-        if row is None:
+        label = _readable(txn.kv.get(_OPINION + tail))
+        if label is None:
             _leave(txn, of, keys.read_u64(key[-8:]))
         else:
-            label = read_label(row)
             place(txn, label, tuple(each for each in label.places if each != of))
 
 
@@ -133,9 +140,9 @@ def _take_out(txn: StoreTxn, tail: bytes, label: Label) -> None:
 def remove(txn: StoreTxn, label: Label) -> None:
     """Unlearn one opinion: it counts nowhere any more, and its row is gone."""
     tail = tail_of(label)
-    row = txn.kv.get(_OPINION + tail)
-    if row is not None:
-        _take_out(txn, tail, read_label(row))
+    there = _readable(txn.kv.get(_OPINION + tail))
+    if there is not None:
+        _take_out(txn, tail, there)
 
 
 def rename(txn: StoreTxn, label: Label, by: str) -> None:
@@ -158,8 +165,8 @@ def rename(txn: StoreTxn, label: Label, by: str) -> None:
 def opinions(view: StoreView, reception: str) -> list[Label]:
     """Everybody's opinion about one mail, the newest last."""
     start = _OPINION + reception.encode()
-    found = [read_label(row) for _, row in view.kv.scan(start, start + b"\x01")]
-    return sorted(found, key=lambda label: (label.at_ms, label.seq))
+    found = (_readable(row) for _, row in view.kv.scan(start, start + b"\x01"))
+    return sorted((label for label in found if label is not None), key=lambda label: (label.at_ms, label.seq))
 
 
 def get(view: StoreView, reception: str) -> Label | None:
@@ -168,8 +175,7 @@ def get(view: StoreView, reception: str) -> Label | None:
 
 
 def said_by(view: StoreView, reception: str, by: str) -> Label | None:
-    row = view.kv.get(_OPINION + _tail(reception, by))
-    return read_label(row) if row is not None else None
+    return _readable(view.kv.get(_OPINION + _tail(reception, by)))
 
 
 def newest(view: StoreView, limit: int) -> Iterator[Label]:
@@ -184,17 +190,17 @@ def newest(view: StoreView, limit: int) -> Iterator[Label]:
 def newest_opinions(view: StoreView, limit: int | None = None) -> Iterator[Label]:
     """Everybody's, latest first."""
     for _, tail in view.kv.scan(_ORDER, keys.prefix_end(_ORDER), reverse=True, limit=limit):
-        row = view.kv.get(_OPINION + tail)
-        if row is not None:
-            yield read_label(row)
+        label = _readable(view.kv.get(_OPINION + tail))
+        if label is not None:
+            yield label
 
 
 def after(view: StoreView, seq: int, limit: int = 1_000) -> Iterator[tuple[int, Label]]:
     """Opinions recorded after a sequence number, in order."""
     for key, tail in view.kv.scan(_ORDER + keys.u64(seq + 1), keys.prefix_end(_ORDER), limit=limit):
-        row = view.kv.get(_OPINION + tail)
-        if row is not None:
-            yield keys.read_u64(key[2:10]), read_label(row)
+        label = _readable(view.kv.get(_OPINION + tail))
+        if label is not None:
+            yield keys.read_u64(key[2:10]), label
 
 
 def near(view: StoreView, label: Label, limit: int) -> Iterator[Label]:
@@ -203,10 +209,10 @@ def near(view: StoreView, label: Label, limit: int) -> Iterator[Label]:
     for each in label.near:
         for key, _ in view.kv.scan(_NEAR + each, keys.prefix_end(_NEAR + each), limit=limit):
             tail = key[len(_NEAR + each) :]
-            row = view.kv.get(_OPINION + tail) if tail not in seen else None
+            other = _readable(view.kv.get(_OPINION + tail)) if tail not in seen else None
             seen.add(tail)
-            if row is not None:
-                yield read_label(row)
+            if other is not None:
+                yield other
 
 
 def changes(view: StoreView) -> int:
@@ -223,9 +229,9 @@ def versions(view: StoreView) -> Mapping[bytes, int]:
 def members(view: StoreView, of: bytes, after: int = 0) -> Iterator[tuple[int, Label]]:
     """What counts in a scope, oldest first, from the place after ``after`` on."""
     for key, tail in view.kv.scan(_MEMBER + of + keys.u64(after + 1), keys.prefix_end(_MEMBER + of)):
-        row = view.kv.get(_OPINION + tail)
-        if row is not None:
-            yield keys.read_u64(key[-8:]), read_label(row)
+        label = _readable(view.kv.get(_OPINION + tail))
+        if label is not None:
+            yield keys.read_u64(key[-8:]), label
 
 
 def fault_of(txn: ReadTxn, key: bytes, value: bytes) -> str:

@@ -127,7 +127,7 @@ May raise RowDamaged, ValueError, struct.error or IndexError: then the row itsel
 _SPACES = {
     b"A": "to index", b"m": "meta", b"b": "blob", b"l": "link", b"a": "account", b"n": "address", b"d": "domain",
     b"g": "group", b"q": "quarantine",
-    b"t": "trace", b"u": "audit entry", b"j": "job", b"r": "reputation", b"k": "label",
+    b"t": "trace", b"u": "audit entry", b"j": "job", b"r": "reputation", b"k": "label", b"z": "model",
     b"f": "fingerprint", b"s": "session", b"p": "policy", b"h": "hold", b"o": "rule", b"e": "expiry", b"i": "pseudonym",
     b"y": "trap",
 }  # fmt: skip

@@ -170,3 +170,16 @@ async def test_a_model_that_the_configuration_fixes_stays(store: Store, folder: 
     await store.write(lambda txn: rows.promote(txn, "test-1"))
     await used.shelf.catch_up()
     assert used.judging == []
+
+
+async def test_a_row_that_cannot_be_read_stops_nobody_and_is_put_right(
+    store: Store, folder: Path, tmp_path: Path
+) -> None:
+    used = Used(store, tmp_path)
+    await shelve(store, folder, "ann")
+    await store.write(lambda txn: txn.kv.put(keys.MODEL + b"u", b"\x01garbage"))
+    await used.shelf.catch_up()
+    assert used.judging == []
+    await store.write(lambda txn: rows.promote(txn, "test-1"))
+    await used.shelf.catch_up()
+    assert used.judging == ["test-1"]

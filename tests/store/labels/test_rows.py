@@ -1,8 +1,9 @@
 """Labels: what was said last counts, and each worker can follow what is new."""
 
-from store.changes.engine import Store
+from store.changes.engine import Store, StoreTxn
 from store.labels import rows as labels
 from store.labels.rows import Label
+from store.schema import keys
 from tests.support.mail_store import START_MS as NOW
 
 
@@ -37,3 +38,19 @@ async def test_a_mail_labelled_twice_by_one_person_comes_once_with_the_newest_op
     await say(store, "b", True)
     await say(store, "a", False)
     assert [(name, is_spam) for _, name, is_spam in await after(store, 0)] == [("b", True), ("a", False)]
+
+
+async def test_a_damaged_label_teaches_nothing_and_is_replaced(store: Store) -> None:
+    await say(store, "a", True)
+    await say(store, "b", True)
+
+    def spoil(txn: StoreTxn) -> None:
+        for key, _ in list(txn.kv.scan(keys.LABEL + b"ia", keys.LABEL + b"ib")):
+            txn.kv.put(key, b"\x01garbage")
+
+    await store.write(spoil)
+    assert [name for _, name, _ in await after(store, 0)] == ["b"]
+    assert await store.read(lambda view: labels.get(view, "a")) is None
+    await say(store, "a", False)
+    label = await store.read(lambda view: labels.get(view, "a"))
+    assert label is not None and not label.is_spam
