@@ -103,7 +103,8 @@ def tables(places: Places, given: argparse.Namespace) -> Iterator[tuple[str, str
         yield "composed-kinds", by_kind(own)
         yield "composed-attacks", attacks_markdown(own.attacks)
         yield "cost", cost((old, own))
-        yield "aims", aims(old, own, systems)
+        with judging(Config(model=Model(directory=given.model, language=False))) as cheap:
+            yield "aims", aims(old, own, systems, cheap)
     if not given.no_peers:
         for split in splits(places.corpus):
             name = "peers-" + split.name.split()[-1]

@@ -180,7 +180,6 @@ def taught_spamd(mails: Mails, core: int) -> Iterator[tuple[int, list[int]]]:
         folder = Path(made)
         folder.chmod(0o777)  # as root it judges as another user
         settings = [f"--cf=bayes_path {made}/bayes", "--cf=bayes_file_mode 0777", "--cf=bayes_auto_learn 0"]
-        settings.append("--cf=bayes_auto_expire 0")  # or it forgets in the middle of a run, and a mail waits for that
         with written(folder, mails.train) as (ham, spam), on_core(core):
             for kind, of in (("--ham", ham), ("--spam", spam)):
                 subprocess.run(
@@ -208,7 +207,8 @@ def measure_spamd(mails: Mails, core: int) -> Measured:
 
 async def spamd_told(port: int, octets: bytes) -> Told:
     """Its score, and whether it calls that spam."""
-    answer = await _exchange(port, b"CHECK SPAMC/1.5\r\nContent-length: %d\r\n\r\n" % len(octets) + octets)
+    whole = octets if octets.endswith(b"\n") else octets + b"\n"  # it waits for the end of the last line
+    answer = await _exchange(port, b"CHECK SPAMC/1.5\r\nContent-length: %d\r\n\r\n" % len(whole) + whole)
     found = re.search(rb"\r\nSpam: (True|False) ; (-?[0-9.]+) /", answer)
     if b"EX_OK" not in answer[:40] or found is None:
         raise PeerFailed(f"spamd answered {answer[:200]!r}")
