@@ -3,7 +3,7 @@
 ``python -m benchmarks.corrections [--letters 200] [--honest] [--spamassassin DIR]``. A letter is laid out and filled in
 several ways (other names, numbers, links, HTML or text), judged by the whole chain without network, delivered, and its
 reader says the **opposite** of the verdict, right or wrong: that is harder than the mistakes that happen. Then its
-copies come. Each reader says so about twenty letters. What becomes of their other mail is measured with the same labels.
+copies come. Each reader says so about twenty letters. What becomes of their other mail is measured, too.
 With ``--honest`` readers correct mistakes alone.
 """
 
@@ -113,7 +113,7 @@ async def _run(bench: Bench, count: int, corpus: Path | None, *, honest: bool) -
     told: Counter[str] = Counter()
     took: list[float] = []
     others = _others({letter.family for letter in chosen}, corpus)
-    before = [await bench.is_junked(octets, Recipient("nobody@b.example")) for octets in others]
+    before = [await bench.is_junked(octets, Recipient("nobody@b.example")) for octets, _ in others]
     for first in range(0, count, OF_ONE_READER):
         reader = await bench.new_reader(f"reader{first}@b.example")
         for letter in chosen[first : first + OF_ONE_READER]:
@@ -128,32 +128,33 @@ async def _run(bench: Bench, count: int, corpus: Path | None, *, honest: bool) -
             for kind, octets in (("the mail", mail), *(("a copy", copy) for copy in copies)):
                 is_right = await bench.is_junked(octets, reader) is said
                 told.update({f"{was}, {kind}": 1, f"{was}, {kind}, as told": is_right})
-        for octets, then in zip(others, before, strict=True):
+        for (octets, is_unwanted), then in zip(others, before, strict=True):
             now = await bench.is_junked(octets, reader)
-            told.update({"others": 1, "others, otherwise": now is not then, "others, junked now": now and not then})
+            change = "" if now is then else "right now" if now is is_unwanted else "wrong now"
+            told.update({"others": 1, change: 1})
     for name in sorted(name for name in told if f"{name}, as told" in told):
         right = told[f"{name}, as told"]
         print(f"{name:<24} judged as its reader said: {right:>5} of {told[name]:>5}  {right / told[name]:.2%}")
-    changed, junked = told["others, otherwise"], told["others, junked now"]
-    print(f"other mail of these readers: {told['others']}, of which {changed} changed, {junked} into junk")
+    changed = f"{told['right now']} verdicts are right now and {told['wrong now']} wrong"
+    print(f"other mail of these readers: {told['others']}, of which {changed} that were not")
     took.sort()
     print(f"a label with its transaction: {statistics.median(took):.2f} ms, p99 {took[int(len(took) * 0.99)]:.2f} ms")
     await _cost(bench, others, reader)
 
 
-def _others(families: set[str], corpus: Path | None) -> list[bytes]:
-    """Mail that has nothing to do with the letters."""
+def _others(families: set[str], corpus: Path | None) -> list[tuple[bytes, bool]]:
+    """Mail that has nothing to do with the letters, and whether it is unwanted."""
     rng = random.Random(11)
     if corpus is not None:
-        return rng.sample([mail.octets for mail in spamassassin(corpus)], OTHERS)
+        return rng.sample([(mail.octets, mail.label.is_unwanted) for mail in spamassassin(corpus)], OTHERS)
     unrelated = [letter for letter in letters() if letter.family not in families]
-    return [compose(letter, rng) for letter in rng.sample(unrelated, OTHERS)]
+    return [(compose(letter, rng), letter.label.is_unwanted) for letter in rng.sample(unrelated, OTHERS)]
 
 
-async def _cost(bench: Bench, others: list[bytes], reader: Recipient) -> None:
+async def _cost(bench: Bench, others: list[tuple[bytes, bool]], reader: Recipient) -> None:
     """What it costs to ask a reader's labels about a mail, once its features are known."""
     took: list[float] = []
-    for octets in others[:100]:
+    for octets, _ in others[:100]:
         features = extract((await bench.judge(octets, reader))[0].view)
         start = time.perf_counter()
         bench.opinions.own(features, bench.common, (reader,))

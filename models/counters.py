@@ -20,7 +20,7 @@ Buckets = NDArray[np.uint32]
 Counts = NDArray[np.int32]
 
 MAILS_OF_A_TOKEN = 2  #: labelled mails a bucket has to be in before it counts
-SHRINKAGE = 6.0  #: mails: so many labels are as good as what was known before
+SHRINKAGE = 12.0  #: mails: so many labels are as good as what was known before
 TOKEN_NATS = 2.0  #: what one bucket can say at most, before the mail's length is taken into account
 SCALE = 0.7  #: nats of a mail for each bucket's nat, over the square root of the mail's buckets
 CLIP = 3.0  #: nats; counters alone never say more
