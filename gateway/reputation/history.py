@@ -7,7 +7,8 @@ author's own. A delivery reads as many rows, and moves them in its own transacti
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_network
 
 from gateway.content.facts import ContentFacts
@@ -40,9 +41,9 @@ async def sender_history(
 ) -> SenderHistory:
     """Counts, lists, campaigns and answers for this sender. Raises StoreUnavailable."""
     who = names_of(author(content), envelope, auth)
-    texts = _texts(view) if view is not None else Texts()
     automatic = message is not None and view is not None and bombing.is_by_program(message, view)
-    return await store.read(lambda seen: _read(seen, envelope, who, replace(texts, is_automatic=automatic), message))
+    texts = _texts(view, is_automatic=automatic) if view is not None else Texts()
+    return await store.read(lambda seen: _read(seen, envelope, who, texts, message))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +55,9 @@ class Texts:
     is_automatic: bool = False
 
 
-def _texts(view: MailView) -> Texts:
+def _texts(view: MailView, *, is_automatic: bool = False) -> Texts:
     stable = stable_text(view)
-    return Texts(fingerprint_of(stable), nearness.bands(stable))
+    return Texts(fingerprint_of(stable), nearness.bands(stable), is_automatic)
 
 
 def author(content: ContentFacts) -> str:
@@ -230,6 +231,7 @@ def retract(txn: StoreTxn, who: Names, now_ms: int, *, is_spam: bool) -> None:
         standing.add(txn, of, name, now_ms, **{"bad" if is_spam else "good": -1.0})
 
 
+@lru_cache(maxsize=4_096)
 def network_of(ip: IPv4Address | IPv6Address) -> bytes:
     """The /24 or /56 a host lies in, which is what a sender of spam rents; empty for addresses that are not global."""
     if ip.is_loopback or ip.is_link_local or ip.is_unspecified:
