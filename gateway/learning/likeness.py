@@ -15,7 +15,8 @@ SAME = 0.65  #: from which it says all it can: 99 in 100 copies with other names
 TRAP = "trap"  #: who labels what a spam trap received
 FULL_NATS = 4.0  #: what the label of the same mail is worth, when the filter was not wrong about it
 BEYOND = 3.0  #: nats beyond the filter's mistake that a correction is worth
-MOST_NATS = 9.0  #: of a correction; what the checks know of a mail is not talked away by a label
+MOST_NATS = 9.0  #: of a correction towards junk
+MOST_WANTED_NATS = 6.0  #: of one towards the inbox: a forgery of the same text gains by it, too
 _BAND_ROWS = 4
 _AS_GOOD = 4  #: hashes of difference that are chance
 
@@ -52,9 +53,9 @@ def jaccard(one: NDArray[np.uint32], other: NDArray[np.uint32]) -> float:
     return shared / max(1, len(one) + len(other) - shared)
 
 
-def worth(margin: float) -> float:
+def worth(margin: float, *, is_spam: bool) -> float:
     """Nats of a label, by how far the filter's verdict leaned the other way: enough to turn a near copy's verdict."""
-    return min(MOST_NATS, max(FULL_NATS, margin + BEYOND))
+    return min(MOST_NATS if is_spam else MOST_WANTED_NATS, max(FULL_NATS, margin + BEYOND))
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,9 @@ class Said:
         self._sketch(label, found)
 
     def _sketch(self, label: Label, found: NDArray[np.uint32]) -> None:
-        self.sketches.add(labels.tail_of(label), found, label.is_spam, label.by, worth(label.margin))
+        self.sketches.add(
+            labels.tail_of(label), found, label.is_spam, label.by, worth(label.margin, is_spam=label.is_spam)
+        )
 
     @classmethod
     def of(cls, found: Sequence[tuple[int, Label]], version: int) -> "Said":

@@ -8,6 +8,7 @@ from gateway.learning.likeness import (
     ALIKE,
     FULL_NATS,
     MOST_NATS,
+    MOST_WANTED_NATS,
     SAME,
     LabelledSketches,
     Likest,
@@ -126,7 +127,8 @@ def test_a_traps_label_is_worth_half() -> None:
 
 @pytest.mark.parametrize(("margin", "expected"), [(0.0, FULL_NATS), (0.5, FULL_NATS), (3.0, 6.0), (50.0, MOST_NATS)])
 def test_a_correction_is_worth_what_the_filter_was_wrong_by(margin: float, expected: float) -> None:
-    assert worth(margin) == expected
+    assert worth(margin, is_spam=True) == expected
+    assert worth(margin, is_spam=False) == min(expected, MOST_WANTED_NATS)
 
 
 def test_near_copies_share_a_band_and_other_mails_do_not() -> None:
