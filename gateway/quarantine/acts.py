@@ -57,9 +57,8 @@ class Quarantine:
                 if copy.relay:
                     job = relay_job(txn, reception, held.mail_from, copy.address, copy.relay, held.blob, now_ms)
                     jobs.put(txn, job)
-            if label is not None:
-                give(txn, label, "release")
-            what = "learned as wanted" if learn else ""
+            is_learned = label is not None and give(txn, label, "release")
+            what = "learned as wanted" if is_learned else ""
             chain.record(txn, now_ms, by, "quarantine.release", reception, what, people=[c.address for c in moved])
             return moved
 
@@ -77,11 +76,10 @@ class Quarantine:
 
         def body(txn: StoreTxn) -> list[HeldCopy]:
             moved = quarantine.settle(txn, reception, DELETED, by, now_ms, _chosen(addresses))
-            if label is not None:
-                give(txn, label, "delete")
-                if self._reports_spam:
-                    jobs.put(txn, report_job(txn, reception, held.blob, now_ms))
-            what = "learned as unwanted" if learn else ""
+            is_learned = label is not None and give(txn, label, "delete")
+            if is_learned and self._reports_spam:
+                jobs.put(txn, report_job(txn, reception, held.blob, now_ms))
+            what = "learned as unwanted" if is_learned else ""
             chain.record(txn, now_ms, by, "quarantine.delete", reception, what, people=[c.address for c in moved])
             return moved
 
