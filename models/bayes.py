@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.combiner import clipped
-from models.features import BUCKETS, PAIRS_FROM, Features, Hashes, bucket, words_of
+from models.features import BUCKETS, HEADERS_FROM, PAIRS_FROM, Features, Hashes, token_bucket, words_of
 from models.view import MailView
 
 CLIP = 6.0  #: nats; no mail is more certain than this on its words alone
@@ -106,8 +106,10 @@ class Bayes:
         return Vector(slots[known].astype(np.int64), (values / np.float32(length)).astype(np.float32))
 
     def _unknown(self, numbers: Hashes) -> Floats:
+        """A stranger's header tokens are nothing unusual: they do not dilute what is known."""
         weights = self.weights
-        return np.where(numbers < PAIRS_FROM, weights.unknown_idf, weights.unknown_pair_idf).astype(np.float32)
+        lengths = np.where(numbers < PAIRS_FROM, weights.unknown_idf, weights.unknown_pair_idf)
+        return np.where(numbers < HEADERS_FROM, lengths, 0.0).astype(np.float32)
 
     def raw(self, features: Features, vector: Vector | None = None) -> RawScores:
         """The three scores before calibration."""
@@ -182,13 +184,14 @@ def _run_sums(values: NDArray[np.float64], size: int) -> NDArray[np.float64]:
 def spoken(view: MailView, features: Features, wanted: Hashes) -> dict[int, str]:
     """Each wanted bucket to the words of this mail that fall into it; only these few are spelt out."""
     numbers = set(wanted.tolist())
-    names = {b: t for t in view.tokens if (b := bucket(t.encode("utf-8", "replace"))) in numbers}
+    names = {b: t for t in view.tokens if (b := token_bucket(t)) in numbers}
     words = words_of(view.normal)
-    for at in np.flatnonzero(np.isin(features.pairs, wanted)).tolist():
-        said = b" ".join(words[at : at + 2])
-        names.setdefault(int(features.pairs[at]), said.decode("utf-8", "replace"))
-    for at in np.flatnonzero(np.isin(features.words, wanted)).tolist():
-        names[int(features.words[at])] = words[at].decode("utf-8", "replace")
+    for at, number in enumerate(features.pairs.tolist()):
+        if number in numbers:
+            names.setdefault(number, b" ".join(words[at : at + 2]).decode("utf-8", "replace"))
+    for at, number in enumerate(features.words.tolist()):
+        if number in numbers:
+            names[number] = words[at].decode("utf-8", "replace")
     return names
 
 

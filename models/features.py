@@ -8,16 +8,19 @@ the linear model also scores windows of a mail (``models.bayes``).
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.authorship import MARK
 from models.normalise import UNACCENT, swap
 from models.view import MailView
 
-BUCKETS = 1 << 20
-PAIRS_FROM = BUCKETS // 2  #: words and structure below, pairs of words from here
+PAIRS_FROM = 1 << 19  #: words and structure below, pairs of words from here
+HEADERS_FROM = 1 << 20  #: tokens of the author's header fields from here
+BUCKETS = HEADERS_FROM + (1 << 17)
 WORDS = 3_000  #: of one mail that are read: the first two thirds and the last third of these
 WORDS_OF_TAIL = 1_000
 
@@ -33,7 +36,7 @@ _URL_TAIL = re.compile(r"((?:https?://|www\.)[^\s/<>\"]{1,120})[^\s<>\"]{0,2000}
 Hashes = NDArray[np.uint32]
 
 #: Raised by hand whenever ``view_of`` or this file would give another number for the same mail.
-_REVISION = "2"
+_REVISION = "3"
 
 #: Identifies the meaning of every bucket. An artefact trained under another schema is refused.
 SCHEMA = hashlib.sha256(
@@ -48,15 +51,22 @@ class Features:
     words: Hashes  #: bucket of each word
     pairs: Hashes  #: bucket of each word with its successor, one fewer
     structure: Hashes  #: bucket of each structural token
+    headers: Hashes  #: bucket of each token of the author's header fields
 
     def counted(self) -> tuple[Hashes, NDArray[np.int64]]:
         """Distinct buckets, ascending, and how often each occurs."""
-        return np.unique(np.concatenate((self.words, self.pairs, self.structure)), return_counts=True)
+        return np.unique(np.concatenate((self.words, self.pairs, self.structure, self.headers)), return_counts=True)
 
 
 def words_of(normal: str) -> list[bytes]:
     """The words of a normalised text, as hashed; also what an explanation shows."""
-    text = _URL_TAIL.sub(r"\1 ", normal).translate(_DIGITS)
+    return [*_words_of(normal)]
+
+
+@lru_cache(maxsize=1)  # a mail's words are hashed first, and the telling ones are named then
+def _words_of(normal: str) -> tuple[bytes, ...]:
+    text = _URL_TAIL.sub(r"\1 ", normal) if "://" in normal or "www." in normal else normal
+    text = text.translate(_DIGITS)
     if not text.isascii():
         text = swap(text, UNACCENT)
     if text.isascii():
@@ -65,7 +75,7 @@ def words_of(normal: str) -> list[bytes]:
         found = [w.encode("utf-8", "replace") for w in _WORD.findall(text)]
     if len(found) > WORDS:
         del found[WORDS - WORDS_OF_TAIL : len(found) - WORDS_OF_TAIL]
-    return found
+    return tuple(found)
 
 
 def run_of_words(normal: str, first: int, count: int) -> str:
@@ -89,10 +99,11 @@ def extract(view: MailView) -> Features:
     hashes = np.fromiter(map(crc32, found), dtype=np.uint32, count=len(found))
     mixed = hashes[:-1] * np.uint32(0x9E3779B1) + hashes[1:] * np.uint32(0x85EBCA77)
     mixed ^= mixed >> np.uint32(15)
-    kept = [crc32(t.encode("utf-8", "replace")) for t in view.tokens if t.startswith(FAMILIES)]
     mask = np.uint32(PAIRS_FROM - 1)
     pairs = (mixed & mask) | np.uint32(PAIRS_FROM)
-    return Features(hashes & mask, pairs, np.array(kept, dtype=np.uint32) & mask)
+    structure = [token_bucket(t) for t in view.tokens if t.startswith(FAMILIES)]
+    headers = [token_bucket(t) for t in view.tokens if t.startswith(MARK)]
+    return Features(hashes & mask, pairs, np.array(structure, dtype=np.uint32), np.array(headers, dtype=np.uint32))
 
 
 def pair_bucket(first: bytes, second: bytes) -> int:
@@ -102,5 +113,13 @@ def pair_bucket(first: bytes, second: bytes) -> int:
 
 
 def bucket(word: bytes) -> int:
-    """Bucket of one word or structural token, for explanations."""
+    """Bucket of one word, for explanations."""
     return crc32(word) & (PAIRS_FROM - 1)
+
+
+def token_bucket(token: str) -> int:
+    """Bucket of a token of the view: structural, or of a header field."""
+    number = crc32(token.encode("utf-8", "replace"))
+    if token.startswith(MARK):
+        return HEADERS_FROM + number % (BUCKETS - HEADERS_FROM)
+    return number & (PAIRS_FROM - 1)

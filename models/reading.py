@@ -56,6 +56,8 @@ def suspicious(bayes: Bayes, view: MailView, features: Features) -> Passage | No
     if window.score <= 0.0:
         return None
     end = window.first + window.words
-    cut = Features(features.words[window.first : end], features.pairs[window.first : end - 1], features.structure)
+    cut = Features(
+        features.words[window.first : end], features.pairs[window.first : end - 1], features.structure, features.headers
+    )
     text = run_of_words(view.normal, window.first, window.words)
     return Passage(text, bayes.score(cut)) if text else None

@@ -6,7 +6,7 @@ what is known of the structure becomes tokens (``models.structure``). Nothing he
 
 from dataclasses import dataclass
 
-from models import html, links, structure
+from models import authorship, html, links, structure
 from models.links import Link
 from models.normalise import normalise, visible
 from store.message.body import html_bodies, part_text, shown_type, text_bodies
@@ -45,7 +45,9 @@ class MailView:
     script_count: int
     has_html: bool
     html_too_deep: bool  #: nesting beyond the guard; a linear stripper was used instead of a parser
-    tokens: tuple[str, ...]  #: structural tokens for the models, such as "has:form" or "type:application/pdf"
+    tokens: tuple[
+        str, ...
+    ]  #: structural tokens for the models, such as "has:form"; header tokens, such as "head:has:x-mailer"
     unread: tuple[str, ...] = ()  #: "text", "parts", "links": what there is far more of than is read
 
 
@@ -87,7 +89,7 @@ def view_of(message: Message, limits: ViewLimits = DEFAULT_LIMITS) -> MailView:
         script_count=shape.scripts,
         has_html=shape.has_html,
         html_too_deep=shape.too_deep,
-        tokens=structure.tokens(message, shape),
+        tokens=(*structure.tokens(message, shape), *authorship.tokens(message)),
         unread=_unread((*as_text, *as_html), limits, is_cut, len(found)),
     )
 

@@ -58,6 +58,7 @@ def write_card(
     seed: int,
     created: datetime,
     notes: str = "",
+    licences: Mapping[str, str] = LICENCES,
 ) -> Card:
     """The card last, over the files as they lie there."""
     files = {name: sha256_of(out / name) for name in FITTED_FILES if (out / name).is_file()}
@@ -66,7 +67,7 @@ def write_card(
         schema=SCHEMA,
         created=created.strftime("%Y-%m-%dT%H:%M:%SZ"),
         seed=seed,
-        sources=sources_of(samples),
+        sources=sources_of(samples, licences),
         metrics={name: dict(values) for name, values in metrics.items()},
         files=files,
         notes=notes,
@@ -75,12 +76,12 @@ def write_card(
     return card
 
 
-def sources_of(samples: Sequence[Sample]) -> list[Source]:
+def sources_of(samples: Sequence[Sample], licences: Mapping[str, str] = LICENCES) -> list[Source]:
     """Counts, licence and a hash over the bodies of each source that was trained on."""
     found: list[Source] = []
     for name in sorted({s.source for s in samples}):
         of_it = [s for s in samples if s.source == name]
         keys = hashlib.sha256("\n".join(sorted(s.key for s in of_it)).encode()).hexdigest()
         unwanted = sum(s.label.is_unwanted for s in of_it)
-        found.append(Source(name, LICENCES.get(name, "yours"), len(of_it) - unwanted, unwanted, keys))
+        found.append(Source(name, licences.get(name, "yours"), len(of_it) - unwanted, unwanted, keys))
     return found

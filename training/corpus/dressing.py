@@ -14,6 +14,7 @@ from email.utils import format_datetime
 
 from training.corpus.placeholders import Cast
 from training.modern.slots import slug
+from training.modern.transport import home_of
 
 _MARKUP = re.compile(r"<(?:p|br|a|div|table|td|strong|b|html|body|ul|h[1-4])\b[^>]*>", re.IGNORECASE)
 _TAG = re.compile(
@@ -74,7 +75,7 @@ def dress(letter: Letter) -> bytes:
     cast = Cast(rng, letter.language, unwanted=letter.unwanted)
     body = cast.complete(letter.body).strip()
     subject = " ".join(as_text(cast.complete(letter.subject)).split()) or _opening(body)
-    host = f"{cast.label}.example"
+    host = home_of(cast.firm, cast.label, random.Random(letter.seed), unwanted=letter.unwanted)
     office = rng.choice(("no-reply", "info", "notifications", "support", "team", "mail", "office"))
     writer = cast.slots["friend"] + " " + cast.slots["last"]
     mail = EmailMessage()

@@ -20,7 +20,7 @@ from pathlib import Path
 from training.corpus.sample import Label, Mail
 from training.modern.layout import Block, Kind, markup, plain
 from training.modern.slots import Slots, fill, slug
-from training.modern.transport import as_list, as_report, link_to, name_boundaries
+from training.modern.transport import as_list, as_report, home_of, link_to, name_boundaries
 
 _SLOT = re.compile(r"\{(\w+)\}")
 _HEADERS = frozenset(("From", "Subject", "Attach", "Unsubscribe", "Kind"))
@@ -145,13 +145,17 @@ def compose(letter: Letter, rng: random.Random) -> bytes:
     slots |= {"slug": host, "brand": sender}
     mail = EmailMessage()
     named = sender.replace('"', "")
-    mail["From"] = f'"{named}" <{rng.choice(("info", "office", "noreply", "mail"))}@{host}.example>'
+    road = random.Random(f"{sender}/{letter.subject}")
+    unwanted = letter.label.is_unwanted
+    home = home_of(sender, slots["company"], road, unwanted=unwanted)
+    mail["From"] = f'"{named}" <{rng.choice(("info", "office", "noreply", "mail"))}@{home}>'
     mail["To"] = slots["email"]
     mail["Subject"] = _filled(letter.subject, slots)
     mail["Date"] = f"Tue, {rng.randrange(1, 29)} Mar 2026 09:12:00 +0000"
-    url = link_to(host, rng, unwanted=letter.label.is_unwanted)
+    mail["Message-ID"] = f"<{road.randrange(10**12):012d}@{home}>"
+    url = link_to(host, rng, unwanted=unwanted, domain=home)
     if letter.unsubscribe:
-        mail["List-Unsubscribe"] = f"<https://{host}.example/u/{rng.randrange(10**6)}>"
+        mail["List-Unsubscribe"] = f"<https://{home}/u/{rng.randrange(10**6)}>"
     body = [Block(b.kind, _filled(b.text, slots)) for b in letter.body]
     _write(mail, letter, body, url, rng)
     for name in letter.attachments:

@@ -3,12 +3,28 @@
 import random
 from email.message import EmailMessage, Message
 
+from gateway.checks.display_name import claimed_brand
+from gateway.content.brands import domains_of
+from training.modern.slots import slug
 
-def link_to(name: str, rng: random.Random, *, unwanted: bool) -> str:
+
+def home_of(sender: str, fallback: str, rng: random.Random, *, unwanted: bool) -> str:
+    """The domain a sender writes from: a brand from its own, who borrows its name from elsewhere."""
+    name = slug(sender)[:30] or slug(fallback) or f"sender{rng.randrange(1000)}"
+    brand = claimed_brand(sender) or claimed_brand(sender.partition(" ")[0])
+    if not brand:
+        return f"{name}.example"
+    if not unwanted:
+        return domains_of(brand)[0]
+    return rng.choice((f"{name}.example", f"{brand.replace(' ', '')}-service.example", "blumen-weber.example"))
+
+
+def link_to(name: str, rng: random.Random, *, unwanted: bool, domain: str = "") -> str:
     """Where a link of a mail leads: to the sender or a tracker, or to where lures lead."""
     token = "".join(rng.choice("abcdef0123456789") for _ in range(rng.randrange(6, 24)))
     if not unwanted:
-        host = rng.choice((f"www.{name}.example", f"{name}.example", f"click.{name}.example", "t.mailhub.example"))
+        own = domain or f"{name}.example"
+        host = rng.choice((f"www.{own}", own, f"click.{own}", "t.mailhub.example"))
         return f"https://{host}/{rng.choice(('t', 'track', 'a', 'view', 'n'))}/{token}"
     host = rng.choice(
         (
