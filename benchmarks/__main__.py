@@ -3,7 +3,16 @@
 import runpy
 import sys
 
-NAMES = ("store_kv", "store_deliveries", "mailbox_growth", "filters", "checks", "mail_sizes", "smtp_delivery", "startup")
+NAMES = (
+    "store_kv",
+    "store_deliveries",
+    "mailbox_growth",
+    "filters",
+    "checks",
+    "mail_sizes",
+    "smtp_delivery",
+    "startup",
+)
 
 for name in sys.argv[1:] or NAMES:
     if name not in NAMES:

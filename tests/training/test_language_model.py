@@ -1,4 +1,8 @@
-"""Fine-tuning, export and serving agree: the same mail, the same probability in torch, ONNX and eight bits."""
+"""Fine-tuning, export and serving agree: torch and ONNX say the same of a mail, eight bits nearly the same.
+
+Of a model that has hardly learnt, eight bits move every answer alike; what they move of the packaged one is in
+docs/models.md.
+"""
 
 import itertools
 from pathlib import Path
@@ -45,7 +49,7 @@ def test_what_is_exported_says_what_was_trained(tuned: tuple[Path, list[Sample],
 
 def test_eight_bits_say_nearly_the_same(tuned: tuple[Path, list[Sample], list[float]]) -> None:
     found = differences(tuned, "lm.onnx")
-    assert sum(found) / len(found) < 2 * AGREES
+    assert sum(found) / len(found) < 5 * AGREES
 
 
 def test_it_learnt_something(tuned: tuple[Path, list[Sample], list[float]]) -> None:

@@ -57,7 +57,7 @@ def test_arrays_score_as_scikit_learn_does() -> None:
     scorer = Bayes(weights, fit_words(samples, seed=1).calibration)
     matrix = as_matrix(scorer, [s.features for s in samples])
     worth = balance(samples)
-    linear = LogisticRegression(C=100.0, max_iter=300, random_state=1).fit(matrix, bad, sample_weight=worth)
+    linear = LogisticRegression(C=300.0, max_iter=300, random_state=1).fit(matrix, bad, sample_weight=worth)
     naive = ComplementNB(alpha=0.05).fit(matrix, bad, sample_weight=worth)
     log = naive.predict_joint_log_proba(matrix)
     raw = [scorer.raw(s.features) for s in samples]
