@@ -67,7 +67,7 @@ p      p kind subject [00 scope]           policy entries made by people (block,
 c      c digest                            counter: mails that a policy entry or a rule of the configuration decided
 y      y t name                            Trap: a spam trap that people made beside the configuration
 y      y h name, y l name                  counter of the mails to a trap; ms of the last one
-v      v day kind signal                   counter: mails of a day (0: altogether) that showed a signal; kind 1: unwanted
+v      v day kind signal                   counter: mails of a day (0: altogether) that showed a signal; kind 1 unwanted
 h      h case                              Hold: a legal hold (store/retention)
 o      o name                              Rule: how long mail is kept, and when it goes
 z      z m id, z u                         Shelved: a model; InUse: which one judges, which one is on trial

@@ -61,7 +61,7 @@ def test_arrays_score_as_scikit_learn_does() -> None:
     naive = ComplementNB(alpha=0.05).fit(matrix, bad, sample_weight=worth)
     log = naive.predict_joint_log_proba(matrix)
     raw = [scorer.raw(s.features) for s in samples]
-    assert np.allclose([r.linear for r in raw], linear.decision_function(matrix), atol=1e-4)
+    assert np.allclose([r.linear for r in raw], linear.decision_function(matrix), rtol=1e-4, atol=1e-4)
     assert np.allclose([r.complement for r in raw], log[:, 1] - log[:, 0], atol=1e-4)
 
 
