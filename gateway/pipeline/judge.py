@@ -123,7 +123,7 @@ class Judge:
         scorer: Scorer,
         policy: Policy,
         *,
-        doubt: tuple[float, float] = (0.10, 0.90),
+        doubt: tuple[float, float] = (0.20, 0.85),
         threads: Executor | None = None,
         language_budget_s: float = 5.0,
         reading: ReadingBudget | None = None,

@@ -141,7 +141,7 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     directory: str = ""  #: a trained model; "" is the one we ship
     language: bool = True  #: ask the language model when in doubt
     language_share: float = 0.2  #: of a worker's time; beyond it only deep doubt and lures are read
-    doubt: tuple[float, float] = (0.10, 0.90)  #: probabilities between which the language model is asked
+    doubt: tuple[float, float] = (0.20, 0.85)  #: probabilities between which the language model is asked
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
