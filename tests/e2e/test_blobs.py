@@ -10,7 +10,7 @@ from store.blob.sealing import new_key
 from tests.support.gateway import CONFIG, PASSWORD, mailward, serving
 from tests.support.letters import letter
 
-LINES = "Here are the notes of our meeting on Tuesday, line by line.\n" * 3_000  # 180 kB
+LINES = "".join(f"Item {n}: the notes of our meeting, line by line, as Anna wrote them down.\n" for n in range(3_000))
 
 
 @pytest.mark.parametrize("place", ["files", "s3"])

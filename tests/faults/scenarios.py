@@ -25,7 +25,8 @@ from tests.support.letters import GTUBE, letter
 from tests.support.mail_store import mailbox_with
 
 SMALL = letter("a small mail").as_bytes()
-LARGE = letter("a large mail", "Here are the notes of our meeting on Tuesday, line by line.\n" * 40_000).as_bytes()
+NOTES = "".join(f"Item {n}: the notes of our meeting, line by line, as Anna wrote them down.\n" for n in range(32_000))
+LARGE = letter("a large mail", NOTES).as_bytes()
 assert len(LARGE) > 20 * BlobSettings().small_octets  # the mark, three batches of frames, the meta row
 
 Act = Callable[[World], Awaitable[bool]]

@@ -4,13 +4,14 @@ import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
 
 from models.bayes import Bayes, RawScores, WordCalibration, WordWeights
-from models.features import BUCKETS, HEADERS_FROM, PAIRS_FROM, Features
+from models.features import BUCKETS, HEADERS_FROM, PAIRS_FROM, Features, bucket, pair_bucket
 from training.corpus.sample import Sample
 from training.progress import Progress, quiet
 
@@ -132,11 +133,24 @@ def fit_weights(
     )
 
 
+@cache
+def _numbers() -> NDArray[np.int64]:
+    """Buckets of bare numbers, the heads of account numbers, and pairs of these.
+
+    How long the numbers of a mail are tells which template it was filled into, and hardly ever what it wants.
+    """
+    bare = [b"0" * size for size in range(2, 25)]
+    heads = [bytes((a, b)) + b"00" for a in range(97, 123) for b in range(97, 123)]
+    pairs = [pair_bucket(first, second) for first in (*bare, *heads) for second in bare]
+    return np.array([*map(bucket, (*bare, *heads)), *pairs])
+
+
 def vocabulary(features: Sequence[Features]) -> WordWeights:
     """Buckets of at least two mails with their idf, pairs at a discount; the models' arrays are still zero."""
     seen = np.zeros(BUCKETS, dtype=np.int32)
     for one in features:
         seen[one.counted()[0]] += 1
+    seen[_numbers()] = 0
     buckets = np.flatnonzero(seen >= 2).astype(np.uint32)
     total = len(features) + 1
     worth = np.where(buckets < PAIRS_FROM, 1.0, np.where(buckets < HEADERS_FROM, _PAIR_WORTH, _HEADER_WORTH))

@@ -40,7 +40,9 @@ NEED_NOT: dict[str, str] = {
     "store/retention/rows.py:take_hold": "the hold itself, released by a person, with an audit entry",
     "store/retention/rows.py:take_rule": "the rule itself, removed by a person, with an audit entry",
     "gateway/outbound/relay.py:drop": "a copy on its way out; the mail was the sender's to give up",
-    "gateway/retention/erase.py:_labels": "what was learned from mail, not the mail",
+    "store/artefacts/rows.py:drop": "the files of a model, which were made from mail and hold none",
+    "store/artefacts/rows.py:shadow": "counts of an earlier trial of a model",
+    "store/trace/sightings.py:forget": "counts of the days before, no trace of a mail",
     "gateway/outbound/relay.py:attempt": "a copy that the next host has taken",
 }
 
