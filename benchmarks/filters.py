@@ -24,7 +24,7 @@ from gateway.main.offline import OfflineJudge
 from gateway.pipeline.verdict import Action
 from gateway.settings import Config, Model
 
-FLOOR = {"mailward/spamd": 15.0, "mailward/rspamd": 0.6}
+FLOOR = {"mailward/spamd": 25.0, "mailward/rspamd": 1.0}
 WARM_UP = 20
 
 

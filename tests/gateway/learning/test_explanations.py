@@ -123,7 +123,7 @@ def test_the_parts_sum_to_the_log_odds(explained: list[Explained]) -> None:
     for each in explained:
         assert sum(reason.nats for reason in each.verdict.reasons) == pytest.approx(each.verdict.log_odds, abs=EXACT)
         assert squash(each.verdict.log_odds) == pytest.approx(each.verdict.probability, abs=EXACT)
-    assert sum(each.asked for each in explained) >= 10, "some of them were read by the language model"
+    assert sum(each.asked for each in explained) >= 5, "some of them were read by the language model"
 
 
 def test_without_the_signals_that_are_named_the_verdict_is_the_other_one(explained: list[Explained]) -> None:
