@@ -36,7 +36,7 @@ _PER_PASS = {
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How long and how to train. The same plan, mails and library versions give the same weights."""
+    """How long and how to train; counted in passes and not in time, so that a run can be repeated."""
 
     passes: float = 4.0  #: over the mails; the learning rate falls to nothing over them
     rate: float = 2e-4
